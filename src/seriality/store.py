@@ -1,16 +1,16 @@
 """Records: what a trial was, what came of it, and on what it ran, kept for good in one SQLite file.
 
-A record stands alone: yesterday's row needs no code of today. The store only grows. A trial's id is a digest of
-its settings, so a trial is recorded once, however many processes run it and however often they are killed.
+A record stands alone: yesterday's row needs no code of today. The store only grows. A trial's id is a digest
+of its settings, so a trial is recorded once, however many processes run it and however often they are killed.
 
 What holds, and why:
 
 * One call of `add` is one transaction: all of its records are kept or none. The log (WAL) is flushed at every
   commit (`synchronous=FULL`), so what `add` has returned from survives a power cut; a record costs a trial of
-  seconds or minutes, the flush milliseconds. A killed process loses the transaction it was in and nothing else.
-* A new store is built beside its place and linked there whole, so a file that exists is a store or is refused.
+  seconds or minutes, the flush milliseconds. A killed process loses the transaction it was in, nothing else.
+* A new store is built beside its place and linked there whole: a file that exists is a store or is refused.
 * Rows are never changed: triggers abort UPDATE and DELETE, and a second record of the same id is ignored.
-* Every row carries a checksum, read back with it: damage that leaves the database's structure sound is seen too.
+* Every row carries a checksum, verified when it is read: that shows damage which leaves the database sound.
 * A file that is refused is left byte for byte as it was: it is examined by a reader that writes nothing.
 
 It does not guard against someone who means to forge records, and it trusts no text it reads: whoever shows it
@@ -84,7 +84,7 @@ def canonical(value: Any) -> str:
 
 
 def digest(settings: dict[str, Any]) -> str:
-    """The id of the trial with these settings: 20 hexadecimal digits of a BLAKE2 hash of their canonical JSON.
+    """The id of the trial with these settings: 20 hexadecimal digits, a BLAKE2 hash of their canonical JSON.
 
     >>> digest({"seed": 0, "rate": 0.003}) == digest({"rate": 0.003, "seed": 0}) != digest({"seed": 1})
     True
@@ -116,8 +116,8 @@ class Store:
     ...     store.add([Record(digest(settings), "example", settings, {"reach": 16}, {})] * 2), len(store)
     (1, 1)
 
-    StoreError if the file is no store, is damaged, locked for longer than `patience_s`, from a newer version, or
-    cannot be written to. One store object belongs to one thread and one process; any number may share the file.
+    StoreError if the file is no store, is damaged, locked for longer than `patience_s`, from a newer version,
+    or cannot be written to. A store object belongs to one thread; any number of processes may share the file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False, patience_s: float = 30.0):
@@ -150,10 +150,10 @@ class Store:
         return cls(path, read_only=True)
 
     def add(self, records: Iterable[Record]) -> int:
-        """Keep the records in one transaction; how many were new. One whose id is there already is left as it is.
+        """Keep the records in one transaction; how many were new. An id that is there keeps its record.
 
-        ValueError if a record is not plain JSON or its id is not the digest of its settings; StoreError if the
-        file cannot take it (disk full, locked). Nothing of the call is kept then.
+        ValueError if a record is not plain JSON or its id is not the digest of its settings; StoreError if
+        the file cannot take it (disk full, locked). Nothing of the call is kept then.
         """
         if self.read_only:
             raise self._error("it was opened for reading")
@@ -233,7 +233,7 @@ class Store:
             raise self._error(f"a store cannot be made there ({_reason(error)})") from error
 
     def _check_header(self) -> None:
-        """Refuse what is not a store of this version, by plain reading: SQLite has not touched the file yet."""
+        """Refuse what is no store of this version, by plain reading: SQLite has not touched the file yet."""
         if not os.path.lexists(self.path):
             raise self._error("there is no such file; `seriality run` makes one")
         if not self.path.is_file():
@@ -273,7 +273,7 @@ class Store:
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
                     raise
-                # A log left behind in a folder we cannot write to: SQLite cannot index it there, in a copy it can.
+                # A log left behind in a folder that is read-only: SQLite can index it in a copy only.
                 self._connection.close()
                 self._copy = tempfile.TemporaryDirectory(prefix="seriality-store-")
                 copy = Path(self._copy.name) / "store"
@@ -349,7 +349,7 @@ class Store:
 REASONS = {
     "SQLITE_BUSY": "another process holds it locked; try again when that one is done",
     "SQLITE_LOCKED": "another process holds it locked; try again when that one is done",
-    "SQLITE_FULL": "the disk is full; earlier records are intact, free some space and run the same command again",
+    "SQLITE_FULL": "the disk is full; earlier records are intact, free some space and try again",
     "SQLITE_CORRUPT": "it is damaged; restore it from a copy",
     "SQLITE_NOTADB": "it is damaged or no database; restore it from a copy",
     "SQLITE_READONLY": "it is read-only; open the store for reading or copy it elsewhere",
@@ -372,4 +372,4 @@ def _row(record: Record) -> tuple[str, ...]:
 
 
 def _checksum(texts: list[Any]) -> str:
-    return hashlib.blake2b(canonical(texts).encode(), digest_size=10).hexdigest()
+    return hashlib.blake2b("\n".join(map(str, texts)).encode(), digest_size=10).hexdigest()
