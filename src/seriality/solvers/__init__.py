@@ -1,0 +1,43 @@
+"""Solvers: a network and a procedure. SOLVERS is the only list; `build` makes one from plain settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import Array, Key
+
+from ..instance import Format
+from ..networks import NETWORKS
+from .base import AbstractSolver, Passes
+from .chain_of_thought import ChainOfThought
+from .looped import Looped
+from .majority import Majority
+from .masked_diffusion import MaskedDiffusion
+from .single_pass import SinglePass
+
+SOLVERS: dict[str, type[AbstractSolver]] = {
+    solver.__name__: solver for solver in (SinglePass, Looped, ChainOfThought, MaskedDiffusion, Majority)
+}
+
+
+def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -> AbstractSolver:
+    """A freshly initialised solver for a task's format.
+
+    `settings` is what a record stores: the solver's name and dials, with the network's (or, for
+    Majority, the inner solver's) in the same form inside.
+
+    >>> import jax
+    >>> format = Format(tokens=("pad", "query", "a", "b"), prompt_length=5, trace_length=4, answer_length=1)
+    >>> network = {"name": "Transformer", "layers": 1}
+    >>> looped = {"name": "Looped", "loops": {"per_token": 1.0}, "network": network}
+    >>> build(looped, format, key=jax.random.key(0)).budget(prompt_length=5)
+    5
+    """
+    dials = {
+        dial: Passes(**value) if dial in ("loops", "steps") else value for dial, value in settings.items()
+    }
+    solver: Any = SOLVERS[dials.pop("name")]
+    if solver is Majority:
+        return Majority(build(dials.pop("solver"), format, key=key), **dials)
+    network_dials = dict(dials.pop("network"))
+    network: Any = NETWORKS[network_dials.pop("name")]
+    return solver(network(format, **network_dials, key=key), format, **dials)

@@ -1,0 +1,33 @@
+"""The contract of a network: one pass over a given input, never fed its own output."""
+
+import abc
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Int, Key
+
+
+class AbstractNetwork(eqx.Module):
+    """Tokens in, logits out, for one example; `jax.vmap` makes batches.
+
+    The logits stand at the last positions of the input: at all of them for networks that answer
+    everywhere, at the answer's positions for those that see the prompt as a whole.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "positions vocabulary"]:
+        """Logits at the last positions of the input."""
+
+    @abc.abstractmethod
+    def span(self, length: int) -> int:
+        """Dependent matrix products in one pass over `length` tokens (the `layer` cost model)."""
+
+
+def weights(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
+    """A matrix to multiply from the right, normal with variance 1 / rows."""
+    return jax.random.normal(key, (rows, columns)) / rows**0.5
+
+
+def normalise(x: Float[Array, "*batch width"], scale: Float[Array, " width"]) -> Float[Array, "*batch width"]:
+    """Root-mean-square normalisation (Zhang & Sennrich 2019)."""
+    return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale

@@ -1,0 +1,65 @@
+"""Gated recurrent unit (Cho et al. 2014): the recurrent network of the paper's Table 1.
+
+Its state moves nonlinearly, so no known re-association shortens the chain of `length` steps. The input's
+projection is computed for all positions at once, before the chain.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import Format
+from .base import AbstractNetwork, weights
+
+
+class RecurrentLayer(eqx.Module):
+    """One recurrent layer, width in and out."""
+
+    enter: Float[Array, "width 3*width"]
+    bias: Float[Array, " 3*width"]
+    recur: Float[Array, "width 3*width"]
+    candidate_bias: Float[Array, " width"]
+
+    def __init__(self, width: int, *, key: Key[Array, ""]):
+        enter_key, recur_key = jax.random.split(key)
+        self.enter = weights(enter_key, width, 3 * width)
+        self.bias = jnp.zeros(3 * width)
+        self.recur = weights(recur_key, width, 3 * width)
+        self.candidate_bias = jnp.zeros(width)
+
+    def __call__(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:
+        def step(state, entered):
+            from_input = jnp.split(entered, 3)
+            from_state = jnp.split(state @ self.recur, 3)
+            reset = jax.nn.sigmoid(from_input[0] + from_state[0])
+            update = jax.nn.sigmoid(from_input[1] + from_state[1])
+            candidate = jnp.tanh(from_input[2] + reset * (from_state[2] + self.candidate_bias))
+            state = candidate + update * (state - candidate)
+            return state, state
+
+        _, states = jax.lax.scan(step, jnp.zeros(x.shape[-1]), x @ self.enter + self.bias)
+        return states
+
+
+class GRU(AbstractNetwork):
+    """`layers` recurrent layers of `width`; logits at every position."""
+
+    embedding: Float[Array, "vocabulary width"]
+    blocks: RecurrentLayer
+    leave: Float[Array, "width vocabulary"]
+
+    def __init__(self, format: Format, *, width: int = 128, layers: int = 1, key: Key[Array, ""]):
+        embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
+        self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
+        self.blocks = eqx.filter_vmap(lambda k: RecurrentLayer(width, key=k))(
+            jax.random.split(blocks_key, layers)
+        )
+        self.leave = weights(leave_key, width, format.vocabulary)
+
+    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
+        x, _ = jax.lax.scan(lambda x, block: (block(x), None), self.embedding[tokens], self.blocks)
+        return x @ self.leave
+
+    def span(self, length: int) -> int:
+        return self.blocks.bias.shape[-2] * (length + 1) + 1

@@ -1,0 +1,46 @@
+"""Multilayer perceptron over the whole prompt at its fixed length: the first row of the paper's Table 1."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import Format
+from .base import AbstractNetwork, weights
+
+
+class MLP(AbstractNetwork):
+    """Embeds every token, joins the embeddings, and applies `layers` hidden layers of `width`.
+
+    It answers at the answer's positions alone, since its input has one length.
+    """
+
+    embedding: Float[Array, "vocabulary features"]
+    enter: Float[Array, "inputs width"]
+    hidden: Float[Array, "hidden_layers width width"]
+    bias: Float[Array, "layers width"]
+    leave: Float[Array, "width outputs"]
+    answer_length: int = eqx.field(static=True)
+
+    def __init__(
+        self, format: Format, *, width: int = 256, layers: int = 3, features: int = 16, key: Key[Array, ""]
+    ):
+        embedding_key, enter_key, hidden_key, leave_key = jax.random.split(key, 4)
+        self.embedding = jax.random.normal(embedding_key, (format.vocabulary, features))
+        self.enter = weights(enter_key, format.prompt_length * features, width)
+        self.hidden = jax.vmap(lambda k: weights(k, width, width))(jax.random.split(hidden_key, layers - 1))
+        self.bias = jnp.zeros((layers, width))
+        self.leave = weights(leave_key, width, format.answer_length * format.vocabulary)
+        self.answer_length = format.answer_length
+
+    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "answer_length vocabulary"]:
+        def layer(x, parameters):
+            matrix, bias = parameters
+            return jax.nn.gelu(x @ matrix + bias), None
+
+        x = jax.nn.gelu(self.embedding[tokens].reshape(-1) @ self.enter + self.bias[0])
+        x, _ = jax.lax.scan(layer, x, (self.hidden, self.bias[1:]))
+        return (x @ self.leave).reshape(self.answer_length, -1)
+
+    def span(self, length: int) -> int:
+        return self.bias.shape[-2] + 1

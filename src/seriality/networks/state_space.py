@@ -1,0 +1,102 @@
+"""Selective diagonal state-space model: the recurrence of Mamba (Gu & Dao 2023).
+
+The state moves by h_t = a(x_t) * h_{t-1} + b(x_t), affine in h, so all states come from one
+`associative_scan` in logarithmic span: a recurrence that only looks serial (paper, Appendix C.2).
+Zero-order hold for the transition and Euler's rule for the input, as in the original.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import Format
+from .base import AbstractNetwork, normalise, weights
+
+CONVOLUTION = 4
+"""Length of the causal depthwise convolution before the recurrence."""
+PRODUCTS_PER_LAYER = 5
+"""Dependent matrix products: in, selection, step size, state to output, out."""
+
+
+class SelectiveLayer(eqx.Module):
+    """One residual layer; the channel count inside is twice the width."""
+
+    scale: Float[Array, " width"]
+    enter: Float[Array, "width entered"]
+    filters: Float[Array, "taps channels"]
+    select: Float[Array, "channels selected"]
+    widen: Float[Array, "rank channels"]
+    step_bias: Float[Array, " channels"]
+    log_decay: Float[Array, "channels states"]
+    skip: Float[Array, " channels"]
+    leave: Float[Array, "channels width"]
+
+    def __init__(self, width: int, states: int, *, key: Key[Array, ""]):
+        enter_key, filter_key, select_key, widen_key, step_key, leave_key = jax.random.split(key, 6)
+        channels, rank = 2 * width, max(1, width // 16)
+        self.scale = jnp.ones(width)
+        self.enter = weights(enter_key, width, 2 * channels)
+        self.filters = jax.random.normal(filter_key, (CONVOLUTION, channels)) / CONVOLUTION**0.5
+        self.select = weights(select_key, channels, rank + 2 * states)
+        self.widen = weights(widen_key, rank, channels)
+        # Step sizes start log-uniform in [0.001, 0.1]; step_bias is their inverse softplus.
+        step = jnp.exp(jax.random.uniform(step_key, (channels,), minval=jnp.log(1e-3), maxval=jnp.log(1e-1)))
+        self.step_bias = jnp.log(jnp.expm1(step))
+        self.log_decay = jnp.broadcast_to(jnp.log(jnp.arange(1.0, states + 1)), (channels, states))
+        self.skip = jnp.ones(channels)
+        self.leave = weights(leave_key, channels, width)
+
+    def __call__(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:
+        inner, gate = jnp.split(normalise(x, self.scale) @ self.enter, 2, axis=-1)
+        inner = jax.nn.silu(self.convolve(inner))
+        return x + (self.recur(inner) * jax.nn.silu(gate)) @ self.leave
+
+    def convolve(self, x: Float[Array, "length channels"]) -> Float[Array, "length channels"]:
+        padded = jnp.pad(x, [(CONVOLUTION - 1, 0), (0, 0)])
+        windows = jnp.stack([padded[tap : tap + len(x)] for tap in range(CONVOLUTION)])
+        return (windows * self.filters[:, None]).sum(0)
+
+    def recur(self, x: Float[Array, "length channels"]) -> Float[Array, "length channels"]:
+        states = self.log_decay.shape[-1]
+        selected = x @ self.select
+        step, into, out = jnp.split(
+            selected, [selected.shape[-1] - 2 * states, selected.shape[-1] - states], 1
+        )
+        step = jax.nn.softplus(step @ self.widen + self.step_bias)
+        decay = jnp.exp(-step[:, :, None] * jnp.exp(self.log_decay))
+        drive = (step * x)[:, :, None] * into[:, None, :]
+        _, state = jax.lax.associative_scan(compose, (decay, drive))
+        return jnp.einsum("lcs,ls->lc", state, out) + self.skip * x
+
+
+def compose(earlier, later):
+    """Two affine maps h -> decay * h + drive, as one."""
+    return later[0] * earlier[0], later[0] * earlier[1] + later[1]
+
+
+class StateSpace(AbstractNetwork):
+    """`layers` selective layers of `width`, with `states` per channel; logits at every position."""
+
+    embedding: Float[Array, "vocabulary width"]
+    blocks: SelectiveLayer
+    scale: Float[Array, " width"]
+    leave: Float[Array, "width vocabulary"]
+
+    def __init__(
+        self, format: Format, *, width: int = 64, layers: int = 2, states: int = 8, key: Key[Array, ""]
+    ):
+        embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
+        self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
+        self.blocks = eqx.filter_vmap(lambda k: SelectiveLayer(width, states, key=k))(
+            jax.random.split(blocks_key, layers)
+        )
+        self.scale = jnp.ones(width)
+        self.leave = weights(leave_key, width, format.vocabulary)
+
+    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
+        x, _ = jax.lax.scan(lambda x, block: (block(x), None), self.embedding[tokens], self.blocks)
+        return normalise(x, self.scale) @ self.leave
+
+    def span(self, length: int) -> int:
+        return PRODUCTS_PER_LAYER * self.blocks.skip.shape[-2] + 1

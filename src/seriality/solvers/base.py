@@ -1,0 +1,92 @@
+"""The contract of a solver: a network and an inference procedure.
+
+Span is a property of solvers, not of networks (paper, Appendix C.1).
+"""
+
+import abc
+import math
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import UNASKED, Instances
+
+
+@dataclass(frozen=True)
+class Passes:
+    """A number of dependent passes, declared as a function of prompt length n and of nothing else:
+
+    constant + per_doubling * ceil(log2 n) + ceil(per_token * n).
+
+    >>> Passes(constant=2, per_token=0.5)(9)
+    7
+    """
+
+    constant: int = 0
+    per_doubling: int = 0
+    per_token: float = 0.0
+
+    def __post_init__(self):
+        terms = (self.constant, self.per_doubling, self.per_token)
+        if min(terms) < 0 or not any(terms):
+            raise ValueError(f"{self} allows no pass; give one positive term, such as Passes(per_token=1.0)")
+
+    def __call__(self, prompt_length: int) -> int:
+        doublings = math.ceil(math.log2(prompt_length))
+        return self.constant + self.per_doubling * doublings + math.ceil(self.per_token * prompt_length)
+
+
+class AbstractSolver(eqx.Module):
+    """What can be trained on instances and asked for answers. `solve` takes one prompt; `jax.vmap` a batch.
+
+    `budget` and `span` are declared: they depend on the prompt's length, never on the answer.
+    """
+
+    @abc.abstractmethod
+    def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
+        """The training loss of a batch, in nats."""
+
+    @abc.abstractmethod
+    def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
+        """The answer's tokens."""
+
+    @abc.abstractmethod
+    def budget(self, prompt_length: int) -> int:
+        """The number of dependent passes one answer takes."""
+
+    @abc.abstractmethod
+    def span(self, prompt_length: int) -> int:
+        """Dependent matrix products on the way to one answer (the `layer` cost model)."""
+
+
+def cross_entropy(
+    logits: Float[Array, "*batch vocabulary"], labels: Int[Array, "*batch"]
+) -> Float[Array, ""]:
+    """Mean over the positions asked; zero if none is."""
+    asked = labels != UNASKED
+    log_probability = jax.nn.log_softmax(logits)
+    right = jnp.take_along_axis(log_probability, jnp.where(asked, labels, 0)[..., None], axis=-1)[..., 0]
+    return -(right * asked).sum() / jnp.maximum(asked.sum(), 1)
+
+
+def answer_and_prefix_loss(
+    logits: Float[Array, "batch positions vocabulary"], instances: Instances
+) -> Float[Array, ""]:
+    """The answer's mean loss, plus that of all labelled prefixes if the network answers there."""
+    length = instances.answer.shape[-1]
+    answers = cross_entropy(logits[:, -length:], instances.answer)
+    if logits.shape[1] == length:
+        return answers
+    return answers + cross_entropy(logits[:, :-length], instances.labels[:, -logits.shape[1] : -length])
+
+
+def choose(
+    logits: Float[Array, "*batch vocabulary"], temperature: float, key: Key[Array, ""]
+) -> Int[Array, "*batch"]:
+    """The likeliest token, or a sample at a positive temperature."""
+    if temperature == 0:
+        return logits.argmax(-1)
+    return jax.random.categorical(key, logits / temperature)

@@ -1,0 +1,51 @@
+"""Repeated layers with input injection (Dehghani et al. 2019; Bansal et al. 2022; paper, Appendix E)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import Format, Instances
+from ..networks import Transformer
+from ..networks.base import normalise
+from ..networks.transformer import PRODUCTS_PER_LAYER
+from .base import AbstractSolver, Passes, answer_and_prefix_loss
+
+
+class Looped(AbstractSolver):
+    """x <- normalise(layers(x + embedded prompt)), `loops(prompt length)` times, then the logits.
+
+    The same weights serve every loop, so depth costs no parameters.
+    """
+
+    network: Transformer
+    scale: Float[Array, " width"]
+    answer_length: int = eqx.field(static=True)
+    loops: Passes = eqx.field(static=True)
+
+    def __init__(self, network: Transformer, format: Format, *, loops: Passes = Passes(per_token=1.0)):
+        self.network = network
+        self.scale = jnp.ones(network.embedding.shape[-1])
+        self.answer_length = format.answer_length
+        self.loops = loops
+
+    def logits(self, prompt: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
+        injected = self.network.embed(prompt)
+
+        def loop(x, _):
+            return normalise(self.network.transform(x + injected), self.scale), None
+
+        x, _ = jax.lax.scan(loop, jnp.zeros_like(injected), length=self.loops(len(prompt)))
+        return self.network.read(x)
+
+    def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
+        return answer_and_prefix_loss(jax.vmap(self.logits)(instances.prompt), instances)
+
+    def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
+        return self.logits(prompt)[-self.answer_length :].argmax(-1)
+
+    def budget(self, prompt_length: int) -> int:
+        return self.loops(prompt_length)
+
+    def span(self, prompt_length: int) -> int:
+        return self.budget(prompt_length) * PRODUCTS_PER_LAYER * self.network.layers + 1

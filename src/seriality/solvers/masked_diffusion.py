@@ -1,0 +1,70 @@
+"""Absorbing-state diffusion over the answer's tokens alone (Austin et al. 2021; Sahoo et al. 2024).
+
+The denoised dimension is the answer's length and does not grow with depth, as Theorem F.2 of
+Liu et al. 2025 requires. Order is random, nothing is remasked: the sampler the theorem speaks of.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from ..instance import QUERY, Format, Instances
+from ..networks import Transformer
+from .base import AbstractSolver, Passes
+
+
+class MaskedDiffusion(AbstractSolver):
+    """T = `steps(prompt length)` denoising passes from a fully masked answer.
+
+    At step i of T every token still masked is revealed with probability 1 / (T - i), which is the
+    linear schedule's (t - s) / t, with a value sampled from the network.
+    """
+
+    network: Transformer
+    answer_length: int = eqx.field(static=True)
+    steps: Passes = eqx.field(static=True)
+
+    def __init__(self, network: Transformer, format: Format, *, steps: Passes = Passes(per_token=1.0)):
+        self.network = network
+        self.answer_length = format.answer_length
+        self.steps = steps
+
+    def denoise(
+        self, prompt: Int[Array, " length"], answer: Int[Array, " answer_length"]
+    ) -> Float[Array, "answer_length vocabulary"]:
+        """Logits of the clean answer, given one in which some tokens are masked (QUERY)."""
+        return self.network(jnp.concatenate([prompt[: -self.answer_length], answer]))[-self.answer_length :]
+
+    def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
+        """The bound on the answer's negative log-likelihood, per token, in the form that draws how many
+        tokens are masked, uniform in 1..answer_length, and then which (Ou et al. 2025, equation 3.4)."""
+        count_key, order_key = jax.random.split(key)
+        answer = instances.answer
+        masked_count = jax.random.randint(count_key, (len(answer), 1), 1, self.answer_length + 1)
+        rank = jax.random.uniform(order_key, answer.shape).argsort(-1).argsort(-1)
+        masked = rank < masked_count
+        logits = jax.vmap(self.denoise)(instances.prompt, jnp.where(masked, QUERY, answer))
+        log_probability = jax.nn.log_softmax(logits)
+        right = jnp.take_along_axis(log_probability, answer[..., None], axis=-1)[..., 0]
+        return -((right * masked).sum(-1) / masked_count[:, 0]).mean()
+
+    def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
+        count = self.steps(len(prompt))
+
+        def step(answer, now):
+            left, key = now
+            reveal_key, value_key = jax.random.split(key)
+            value = jax.random.categorical(value_key, self.denoise(prompt, answer))
+            revealed = jax.random.uniform(reveal_key, answer.shape) * left < 1
+            return jnp.where((answer == QUERY) & revealed, value, answer), None
+
+        masked = jnp.full(self.answer_length, QUERY, dtype=prompt.dtype)
+        answer, _ = jax.lax.scan(step, masked, (count - jnp.arange(count), jax.random.split(key, count)))
+        return answer
+
+    def budget(self, prompt_length: int) -> int:
+        return self.steps(prompt_length)
+
+    def span(self, prompt_length: int) -> int:
+        return self.budget(prompt_length) * self.network.span(prompt_length)
