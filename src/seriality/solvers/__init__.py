@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 
 from ..instance import Format
 from ..networks import NETWORKS
-from .base import AbstractSolver, Passes
+from .base import AbstractSolver
 from .chain_of_thought import ChainOfThought
 from .looped import Looped
 from .majority import Majority
@@ -32,12 +32,10 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     >>> build(looped, format, key=jax.random.key(0)).budget(prompt_length=5)
     5
     """
-    dials = {
-        dial: Passes(**value) if dial in ("loops", "steps") else value for dial, value in settings.items()
-    }
+    dials: dict[str, Any] = dict(settings)
     solver: Any = SOLVERS[dials.pop("name")]
     if solver is Majority:
         return Majority(build(dials.pop("solver"), format, key=key), **dials)
-    network_dials = dict(dials.pop("network"))
-    network: Any = NETWORKS[network_dials.pop("name")]
-    return solver(network(format, **network_dials, key=key), format, **dials)
+    network = dict(dials.pop("network"))
+    make: Any = NETWORKS[network.pop("name")]
+    return solver(make(format, **network, key=key), format, **dials)

@@ -5,7 +5,9 @@ Span is a property of solvers, not of networks (paper, Appendix C.1).
 
 import abc
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -33,6 +35,11 @@ class Passes:
         terms = (self.constant, self.per_doubling, self.per_token)
         if min(terms) < 0 or not any(terms):
             raise ValueError(f"{self} allows no pass; give one positive term, such as Passes(per_token=1.0)")
+
+    @classmethod
+    def of(cls, terms: "Passes | Mapping[str, Any]") -> "Passes":
+        """The same from the plain form that a record stores."""
+        return terms if isinstance(terms, Passes) else cls(**terms)
 
     def __call__(self, prompt_length: int) -> int:
         doublings = math.ceil(math.log2(prompt_length))

@@ -1,5 +1,8 @@
 """Repeated layers with input injection (Dehghani et al. 2019; Bansal et al. 2022; paper, Appendix E)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -23,11 +26,17 @@ class Looped(AbstractSolver):
     answer_length: int = eqx.field(static=True)
     loops: Passes = eqx.field(static=True)
 
-    def __init__(self, network: Transformer, format: Format, *, loops: Passes = Passes(per_token=1.0)):
+    def __init__(
+        self,
+        network: Transformer,
+        format: Format,
+        *,
+        loops: Passes | Mapping[str, Any] = Passes(per_token=1.0),
+    ):
         self.network = network
         self.scale = jnp.ones(network.embedding.shape[-1])
         self.answer_length = format.answer_length
-        self.loops = loops
+        self.loops = Passes.of(loops)
 
     def logits(self, prompt: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         injected = self.network.embed(prompt)

@@ -4,6 +4,9 @@ The denoised dimension is the answer's length and does not grow with depth, as T
 Liu et al. 2025 requires. Order is random, nothing is remasked: the sampler the theorem speaks of.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,10 +28,16 @@ class MaskedDiffusion(AbstractSolver):
     answer_length: int = eqx.field(static=True)
     steps: Passes = eqx.field(static=True)
 
-    def __init__(self, network: Transformer, format: Format, *, steps: Passes = Passes(per_token=1.0)):
+    def __init__(
+        self,
+        network: Transformer,
+        format: Format,
+        *,
+        steps: Passes | Mapping[str, Any] = Passes(per_token=1.0),
+    ):
         self.network = network
         self.answer_length = format.answer_length
-        self.steps = steps
+        self.steps = Passes.of(steps)
 
     def denoise(
         self, prompt: Int[Array, " length"], answer: Int[Array, " answer_length"]
