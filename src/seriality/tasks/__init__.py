@@ -1,0 +1,32 @@
+"""What must be computed: the tasks. `TASKS` is the only list of them.
+
+| task | depth | serial for | control |
+|---|---|---|---|
+| `Words` | letters | constant depth (NC1-complete) over S5, A5 | the reset monoid |
+| `ElementaryAutomaton` | steps | any polylogarithm (P-complete) under Rule 110 | Rule 90 |
+| `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
+
+The complexities are of the worst instance as all dials grow, and hold if the classes differ.
+"""
+
+from .base import AbstractTask
+from .circuit_value import CircuitValue
+from .elementary_automaton import ElementaryAutomaton
+from .monoids import MONOIDS, Monoid, monoid
+from .words import Words
+
+TASKS: dict[str, type[AbstractTask]] = {
+    task.__name__: task for task in (Words, ElementaryAutomaton, CircuitValue)
+}
+"""Every task by its name; each has defaults for all of its dials."""
+
+__all__ = [
+    "MONOIDS",
+    "TASKS",
+    "AbstractTask",
+    "CircuitValue",
+    "ElementaryAutomaton",
+    "Monoid",
+    "Words",
+    "monoid",
+]

@@ -1,12 +1,27 @@
-"""The contract of a task: a distribution of instances with dials."""
+"""The contract of a task: a distribution of instances with dials.
+
+A task says how one instance is drawn and what the best known algorithm answers. Batches, seeding, depth and
+scoring are the same for all tasks and live here. It knows nothing of solvers: what passes to them is
+`Instances`.
+"""
 
 import abc
+from functools import partial
 from typing import ClassVar
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
 from ..cost import Cost
-from ..instance import Format, Instances
+from ..instance import QUERY, UNASKED, Format, Instances
+
+SPECIAL = ("PAD", "QUERY")
+"""The texts of the token ids PAD and QUERY."""
+
+FIRST = len(SPECIAL)
+"""The first token id that is a task's own."""
 
 
 class AbstractTask(abc.ABC):
@@ -30,30 +45,106 @@ class AbstractTask(abc.ABC):
     @property
     @abc.abstractmethod
     def control(self) -> "AbstractTask | None":
-        """The twin in the same format whose steps have a shortcut; None if this task is one."""
+        """The twin in the same layout whose steps have a shortcut; None if this task is one."""
 
     @abc.abstractmethod
     def distinct(self, depth: int) -> int:
         """The number of different prompts of this depth that `sample` can draw."""
 
     @abc.abstractmethod
+    def draw(
+        self, key: Key[Array, ""], depth: Int[Array, ""]
+    ) -> tuple[
+        Int[Array, " prompt_length"],
+        Int[Array, " prompt_length"],
+        Int[Array, " trace_length"],
+        Int[Array, " answer_length"],
+    ]:
+        """One instance: its prompt, labels, trace and answer."""
+
+    @abc.abstractmethod
+    def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
+        """The right answer to one prompt, by the best algorithm known: what the meter reads the span from.
+
+        The prompt must be one that `sample` can draw; of any other the answer means nothing.
+        """
+
+    @abc.abstractmethod
+    def cost(self) -> Cost:
+        """Work and span of `reference` in the `unit` cost model, in closed form; the meter must agree."""
+
+    @abc.abstractmethod
+    def render(
+        self,
+        prompt: Int[np.ndarray, " prompt_length"],
+        trace: Int[np.ndarray, " trace_length"],
+        answer: Int[np.ndarray, " answer_length"],
+    ) -> str:
+        """One instance as plain text for a reader; the answer shown is the one given."""
+
     def sample(
         self, count: int, *, key: Key[Array, ""], depth: int | Int[Array, "..."] | None = None
     ) -> Instances:
         """`count` instances of the given depth: one for all, one each, or (None) `max_depth`.
 
         Instance i is a function of `fold_in(key, i)` and its depth alone, so batch size never changes data.
-        `depth` may be traced; a Python int outside 1..max_depth is a ValueError.
+        `depth` may be traced, and must then lie in 1..max_depth; known depths outside are a ValueError.
         """
+        return _sample(self, count, key, self._depths(count, depth))
 
-    @abc.abstractmethod
-    def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
-        """The right answer to one prompt, by the best algorithm known: what the meter reads the span from."""
-
-    @abc.abstractmethod
     def score(self, answer: Int[Array, "batch answer_length"], instances: Instances) -> Bool[Array, " batch"]:
-        """Whether each answer is right."""
+        """Whether each answer is right in all of its tokens."""
+        return jnp.all(answer == instances.answer, axis=-1)
 
-    @abc.abstractmethod
-    def cost(self) -> Cost:
-        """Work and span of `reference` in the `unit` cost model, in closed form; the meter must agree."""
+    def _depths(self, count: int, depth: int | Int[Array, "..."] | None) -> Int[Array, " count"]:
+        depth = self.max_depth if depth is None else depth
+        faults = []
+        if count < 0:
+            faults.append(f"count={count}: must be at least 0")
+        if jnp.shape(depth) not in ((), (count,)):
+            faults.append(
+                f"depth of shape {jnp.shape(depth)}: give one depth, or one each as shape ({count},)"
+            )
+        if not isinstance(depth, jax.core.Tracer):
+            outside = [int(d) for d in np.ravel(np.asarray(depth)) if not 1 <= d <= self.max_depth]
+            if outside:
+                faults.append(
+                    f"depth={outside[0]}: must lie in 1..{self.max_depth}; for more, make a larger {self!r}"
+                )
+        refuse("sample", faults)
+        return jnp.broadcast_to(jnp.asarray(depth, jnp.int32), (count,))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _sample(task: AbstractTask, count: int, key: Key[Array, ""], depth: Int[Array, " count"]) -> Instances:
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
+    prompt, labels, trace, answer = jax.vmap(task.draw)(keys, depth)
+    return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
+
+
+def lay_out(fields: Int[Array, " field_length"], answer_length: int) -> Int[Array, " prompt_length"]:
+    """The prompt: the fields of the task, then a QUERY for every token of the answer."""
+    return jnp.concatenate([fields, jnp.full(answer_length, QUERY, fields.dtype)])
+
+
+def ask_at_the_end(prompt_length: int, answer: Int[Array, " answer_length"]) -> Int[Array, " prompt_length"]:
+    """The labels of a task that asks nothing before the QUERY tokens."""
+    return jnp.concatenate([jnp.full(prompt_length - len(answer), UNASKED, answer.dtype), answer])
+
+
+def lookup(table: Array | np.ndarray, *indices: Array) -> Array:
+    """`table[indices]`, for indices known to be in range: one step, and no arithmetic on the indices."""
+    return jnp.asarray(table).at[indices].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def integer_fault(name: str, value: int, low: int, example: int) -> list[str]:
+    """The fault, if there is one, of a dial that must be an integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        return [f"{name}={value!r}: must be an integer, at least {low}; e.g. {name}={example}"]
+    return []
+
+
+def refuse(what: str, faults: list[str]) -> None:
+    """Raise a ValueError that lists every fault, if there are any."""
+    if faults:
+        raise ValueError("\n  ".join([f"{what}: {len(faults)} fault{'s' * (len(faults) > 1)}", *faults]))

@@ -1,0 +1,146 @@
+"""Elementary cellular automata on a ring: what is the row after so many steps?
+
+Each cell takes its next value from itself and its two neighbours; the eight outcomes, read as a binary
+number, are the rule (Wolfram 1983). The steps are given in unary, the trace is every row.
+
+Rule 110: predicting a given number of steps is P-complete (Neary & Woods 2006). For Rule 30 no shortcut is
+known and nothing is proved. The control is an additive rule, f(a ⊕ b) = f(a) ⊕ f(b), such as 90 or 150: d
+steps are one product with the d-th power of a matrix over GF(2), so the reference jumps ahead.
+
+What this task does not show: at a fixed width the rows are finitely many and the problem falls into NC1, so
+hardness needs the width to grow; and it is of the worst initial row, not of random ones. Not additive does
+not mean serial: other shortcuts exist (Rule 128 is one wide AND), and the reference knows additivity alone.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from ..cost import Cost
+from ..instance import PAD, Format
+from .base import FIRST, SPECIAL, AbstractTask, ask_at_the_end, integer_fault, lay_out, lookup, refuse
+
+STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
+
+
+@dataclass(frozen=True)
+class ElementaryAutomaton(AbstractTask):
+    """A ring of `width` random cells run for up to `steps` steps under a Wolfram rule. Depth is the steps.
+
+    >>> ElementaryAutomaton(rule=110, width=16, steps=8).cost()
+    Cost(work=128, span=8)
+    """
+
+    rule: int = 110
+    width: int = 16
+    steps: int = 8
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        faults = integer_fault("width", self.width, 3, 16) + integer_fault("steps", self.steps, 1, 8)
+        if isinstance(self.rule, bool) or not isinstance(self.rule, int) or not 0 <= self.rule <= 255:
+            faults.append(f"rule={self.rule!r}: must be a Wolfram rule number, 0..255; e.g. rule=110")
+        refuse("ElementaryAutomaton", faults)
+
+    @property
+    def format(self) -> Format:
+        return Format(
+            tokens=(*SPECIAL, "0", "1", "STEP"),
+            prompt_length=self.width + self.steps + self.width,
+            trace_length=self.steps * self.width,
+            answer_length=self.width,
+        )
+
+    @property
+    def max_depth(self) -> int:
+        return self.steps
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the rule is linear over GF(2): its outcome is the XOR of some of the three cells."""
+        outcome = [self.rule >> pattern & 1 for pattern in range(8)]
+        return all(outcome[a ^ b] == outcome[a] ^ outcome[b] for a in range(8) for b in range(8))
+
+    @property
+    def control(self) -> "ElementaryAutomaton | None":
+        """The same ring under Rule 90; None where the rule is additive itself."""
+        return None if self.is_additive else replace(self, rule=90)
+
+    def distinct(self, depth: int) -> int:
+        return 2**self.width
+
+    def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
+        first = jax.random.bernoulli(key, shape=(self.width,)).astype(jnp.int32)
+
+        def step(cells: Int[Array, " width"], active: Array):
+            pattern = 4 * jnp.roll(cells, 1) + 2 * cells + jnp.roll(cells, -1)
+            cells = jnp.where(active, jnp.int32(self.rule) >> pattern & 1, cells)
+            return cells, jnp.where(active, cells + FIRST, PAD)
+
+        within = jnp.arange(self.steps) < depth
+        last, rows = jax.lax.scan(step, first, within)
+        steps = jnp.where(within, jnp.int32(STEP), PAD)
+        prompt = lay_out(jnp.concatenate([first + FIRST, steps]), self.width)
+        answer = last + FIRST
+        return prompt, ask_at_the_end(len(prompt), answer), rows.ravel(), answer
+
+    def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
+        cells, steps = prompt[: self.width], prompt[self.width : self.width + self.steps]
+        if self.is_additive:
+            power = lookup(self._powers, jnp.sum(steps == STEP))
+            return ((cells & 1) @ power & 1) + FIRST
+
+        def step(cells: Int[Array, " width"], now: Int[Array, ""]):
+            left = jnp.concatenate([cells[-1:], cells[:-1]])
+            right = jnp.concatenate([cells[1:], cells[:1]])
+            return lookup(self._outcomes, now, left, cells, right), None
+
+        return jax.lax.scan(step, cells, steps)[0]
+
+    def cost(self) -> Cost:
+        """One lookup a cell and step; if additive: count the steps, fetch that power, multiply, take bits."""
+        w, s = self.width, self.steps
+        if self.is_additive:
+            return Cost(work=2 * s - 1 + 3 * w * w + 3 * w, span=6)
+        return Cost(work=w * s, span=s)
+
+    def render(
+        self,
+        prompt: Int[np.ndarray, " prompt_length"],
+        trace: Int[np.ndarray, " trace_length"],
+        answer: Int[np.ndarray, " answer_length"],
+    ) -> str:
+        depth = int(np.sum(prompt == STEP))
+        rows = np.concatenate([prompt[: self.width][None], trace.reshape(-1, self.width)])[: depth + 1]
+        draw = {FIRST: "·", FIRST + 1: "█"}
+        lines = [f"{i:4}  {''.join(draw.get(t, '?') for t in row)}" for i, row in enumerate(rows.tolist())]
+        return "\n".join(
+            [f"Rule {self.rule}", *lines, f"answer: {''.join(draw.get(t, '?') for t in answer.tolist())}"]
+        )
+
+    @cached_property
+    def _outcomes(self) -> np.ndarray:
+        """The next cell by [STEP or PAD, left, cell, right], all token ids; PAD leaves the cell as it is."""
+        table = np.zeros((STEP + 1, FIRST + 2, FIRST + 2, FIRST + 2), np.int32)
+        table[:] = np.arange(FIRST + 2)[:, None]
+        for pattern in range(8):
+            left, cell, right = (pattern >> shift & 1 for shift in (2, 1, 0))
+            table[STEP, FIRST + left, FIRST + cell, FIRST + right] = FIRST + (self.rule >> pattern & 1)
+        return table
+
+    @cached_property
+    def _powers(self) -> np.ndarray:
+        """The matrix of d steps for every d in 0..steps, over GF(2); rows times it, so [d, from, to]."""
+        eye = np.eye(self.width, dtype=np.int32)
+        taps = ((4, 1), (2, 0), (1, -1))  # (pattern with one cell alive, how far its influence moves)
+        once = sum((self.rule >> pattern & 1) * np.roll(eye, shift, axis=1) for pattern, shift in taps) % 2
+        powers = [eye]
+        for _ in range(self.steps):
+            powers.append(powers[-1] @ once % 2)
+        return np.stack(powers).astype(np.int32)

@@ -1,0 +1,273 @@
+"""Finite monoids as multiplication tables.
+
+`table[a][b]` is the product a·b, read from left to right: a state a that meets the letter b becomes a·b. For
+permutations a·b is "first a, then b".
+
+What a monoid is decides what its words cost. Barrington (1989) and Barrington & Thérien (1988): if some
+group inside it is not solvable (S5, A5) its word problem is complete for NC1 under AC0 reductions; if all
+are solvable (A4×Z5, Z60, parity) it is in ACC0, hence in TC0; if all are trivial (reset) it is in AC0. A
+table says nothing of how hard the words are to learn.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import permutations
+
+import numpy as np
+
+from .base import refuse
+
+
+@dataclass(frozen=True)
+class Monoid:
+    """A finite monoid: its table, a set of generators and the names of its elements 0..k-1.
+
+    Raises a ValueError that lists every fault: a table that is not closed, not associative (with a witness)
+    or without identity; generators that do not generate; names that do not fit.
+    """
+
+    name: str
+    table: tuple[tuple[int, ...], ...]
+    generators: tuple[int, ...]
+    elements: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        faults = _table_faults(self.table) or _generator_faults(self.table, self.generators)
+        if len(self.elements) != len(self.table) or len(set(self.elements)) != len(self.elements):
+            faults.append(
+                f"elements: {len(set(self.elements))} different names, but the table has "
+                f"{len(self.table)} rows; give one name each"
+            )
+        refuse(f"Monoid {self.name!r}", faults)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return len(self.table)
+
+    @cached_property
+    def array(self) -> np.ndarray:
+        """The table as an int32 array of shape [size, size]."""
+        return _array(self.table)
+
+    @cached_property
+    def identity(self) -> int:
+        """The element that changes nothing on either side."""
+        return _identities(self.array)[0]
+
+    @cached_property
+    def is_addition(self) -> bool:
+        """Whether the product is addition modulo `size`: a word costs one sum."""
+        k = np.arange(self.size)
+        return bool(np.array_equal(self.array, (k[:, None] + k) % self.size))
+
+    @cached_property
+    def is_reset(self) -> bool:
+        """Whether all but the identity are right zeros (a·b = b): a word is its last such letter."""
+        others = np.delete(np.arange(self.size), self.identity)
+        return bool(np.all(self.array[:, others] == others))
+
+    @cached_property
+    def is_solvable(self) -> bool:
+        """Whether every group inside is solvable: then the word problem is in ACC0, else NC1-complete."""
+        idempotents = np.flatnonzero(np.diagonal(self.array) == np.arange(self.size))
+        return all(_is_solvable(self.array, _units(self.array, e), e) for e in idempotents.tolist())
+
+
+def monoid(
+    table: Sequence[Sequence[int]] | np.ndarray,
+    generators: Sequence[int] | None = None,
+    *,
+    name: str = "user",
+    elements: Sequence[str] | None = None,
+) -> Monoid:
+    """A monoid from any table, checked; generators default to all elements, names to their numbers.
+
+    >>> monoid([[0, 1, 2], [1, 1, 2], [2, 1, 2]], name="reset").is_solvable
+    True
+    """
+    rows = tuple(tuple(int(entry) for entry in row) for row in table)
+    return Monoid(
+        name=name,
+        table=rows,
+        generators=tuple(range(len(rows))) if generators is None else tuple(int(g) for g in generators),
+        elements=tuple(str(i) for i in range(len(rows))) if elements is None else tuple(elements),
+    )
+
+
+# ---- checks -----------------------------------------------------------------------------------------------
+
+
+def _array(table: Sequence[Sequence[int]]) -> np.ndarray:
+    array = np.array(table, dtype=np.int32)
+    array.setflags(write=False)
+    return array
+
+
+def _identities(table: np.ndarray) -> list[int]:
+    k = np.arange(len(table))
+    return np.flatnonzero(np.all(table == k, axis=1) & np.all(table == k[:, None], axis=0)).tolist()
+
+
+def _associativity_witness(table: np.ndarray) -> tuple[int, int, int] | None:
+    for a in range(len(table)):
+        wrong = np.argwhere(table[table[a]] != table[a][table])
+        if len(wrong):
+            return a, int(wrong[0, 0]), int(wrong[0, 1])
+    return None
+
+
+def _table_faults(table: Sequence[Sequence[int]]) -> list[str]:
+    k = len(table)
+    if k == 0 or any(len(row) != k for row in table):
+        return [f"table: rows of lengths {[len(row) for row in table]}; it must be square, k rows of k"]
+    array = _array(table)
+    outside = np.argwhere((array < 0) | (array >= k))
+    if len(outside):
+        a, b = outside[0].tolist()
+        return [f"not closed: {a}·{b} = {array[a, b]}; entries must lie in 0..{k - 1}"]
+    faults = []
+    witness = _associativity_witness(array)
+    if witness is not None:
+        a, b, c = witness
+        left, right = array[array[a, b], c], array[a, array[b, c]]
+        faults.append(f"not associative: ({a}·{b})·{c} = {left} but {a}·({b}·{c}) = {right}")
+    if not _identities(array):
+        faults.append("no identity: no e has e·a = a·e = a for all a; add one as a new row and column")
+    return faults
+
+
+def _generator_faults(table: Sequence[Sequence[int]], generators: Sequence[int]) -> list[str]:
+    k = len(table)
+    outside = [g for g in generators if not 0 <= g < k]
+    if outside or len(set(generators)) != len(generators):
+        return [f"generators={tuple(generators)}: must be different elements of 0..{k - 1}"]
+    array = _array(table)
+    missing = np.setdiff1d(np.arange(k), _closure(array, [*generators, *_identities(array)]))
+    faults = []
+    if len(missing):
+        faults.append(f"generators={tuple(generators)}: no product of them is {missing[0]}; add it")
+    if len(generators) < min(k, 2):
+        faults.append(
+            f"generators={tuple(generators)}: with fewer than two, all words of one length have one product; "
+            f"add the identity {_identities(array)[0]} as a letter"
+        )
+    return faults
+
+
+def _closure(table: np.ndarray, members: Sequence[int] | np.ndarray) -> np.ndarray:
+    found = np.unique(np.asarray(members, dtype=np.int32))
+    while True:
+        larger = np.union1d(found, table[np.ix_(found, found)])
+        if len(larger) == len(found):
+            return found
+        found = larger
+
+
+def _units(table: np.ndarray, e: int) -> np.ndarray:
+    """The largest group whose identity is the idempotent e."""
+    local = np.unique(table[table[e], e])
+    products = table[np.ix_(local, local)]
+    return local[np.any(products == e, axis=1)]  # right inverses are two-sided: the monoid is finite
+
+
+def _is_solvable(table: np.ndarray, group: np.ndarray, e: int) -> bool:
+    """Whether the derived series of a group ends at {e}."""
+    while len(group) > 1:
+        inverse = np.zeros(len(table), dtype=np.int32)
+        inverse[group] = group[np.argmax(table[np.ix_(group, group)] == e, axis=1)]
+        back = table[np.ix_(inverse[group], inverse[group])]
+        derived = _closure(table, table[back, table[np.ix_(group, group)]])
+        if len(derived) == len(group):
+            return False
+        group = derived
+    return True
+
+
+# ---- built-ins --------------------------------------------------------------------------------------------
+
+
+def cycle_notation(permutation: Sequence[int]) -> str:
+    """Disjoint cycles, fixed points left out; the identity is ().
+
+    >>> cycle_notation((1, 0, 2, 4, 3))
+    '(01)(34)'
+    """
+    seen, text = set(), ""
+    for start in range(len(permutation)):
+        cycle = []
+        while start not in seen:
+            seen.add(start)
+            cycle.append(start)
+            start = permutation[start]
+        if len(cycle) > 1:
+            text += f"({''.join(map(str, cycle))})"
+    return text or "()"
+
+
+def _is_even(permutation: Sequence[int]) -> bool:
+    n = len(permutation)
+    return sum(permutation[i] > permutation[j] for i in range(n) for j in range(i + 1, n)) % 2 == 0
+
+
+def _permutation_table(members: list[tuple[int, ...]]) -> np.ndarray:
+    arrays, base = np.array(members), len(members[0])
+    place = base ** np.arange(base)
+    rank = np.zeros(base**base, dtype=np.int32)
+    rank[arrays @ place] = np.arange(len(members))
+    composed = np.stack([arrays[:, a] for a in arrays])  # [a, b, x] = b[a[x]]: first a, then b
+    return rank[composed @ place]
+
+
+def _permutations(name: str, members: list[tuple[int, ...]], *generators: tuple[int, ...]) -> Monoid:
+    return monoid(
+        _permutation_table(members),
+        [members.index(g) for g in generators],
+        name=name,
+        elements=[cycle_notation(p) for p in members],
+    )
+
+
+def _s5() -> Monoid:
+    return _permutations("S5", list(permutations(range(5))), (1, 0, 2, 3, 4), (1, 2, 3, 4, 0))
+
+
+def _a5() -> Monoid:
+    even = [p for p in permutations(range(5)) if _is_even(p)]
+    return _permutations("A5", even, (1, 2, 0, 3, 4), (1, 2, 3, 4, 0))
+
+
+def _a4_times_z5() -> Monoid:
+    a4 = [p for p in permutations(range(4)) if _is_even(p)]
+    first, second = np.divmod(np.arange(60), 5)
+    table = _permutation_table(a4)[np.ix_(first, first)] * 5 + (second[:, None] + second) % 5
+    generators = [a4.index((1, 2, 0, 3)) * 5 + 1, a4.index((1, 0, 3, 2)) * 5]
+    elements = [f"{cycle_notation(p)}+{z}" for p in a4 for z in range(5)]
+    return monoid(table, generators, name="A4xZ5", elements=elements)
+
+
+def _cyclic(name: str, size: int, *generators: int) -> Monoid:
+    k = np.arange(size)
+    return monoid((k[:, None] + k) % size, generators, name=name)
+
+
+def _reset() -> Monoid:
+    table = [[0, 1, 2], [1, 1, 2], [2, 1, 2]]
+    return monoid(table, [0, 1, 2], name="reset", elements=["hold", "set0", "set1"])
+
+
+MONOIDS: dict[str, Callable[[], Monoid]] = {
+    "S5": cache(_s5),
+    "A5": cache(_a5),
+    "A4xZ5": cache(_a4_times_z5),
+    "Z60": cache(lambda: _cyclic("Z60", 60, 0, 12, 15, 20)),
+    "parity": cache(lambda: _cyclic("parity", 2, 0, 1)),
+    "reset": cache(_reset),
+}
+"""The built-in monoids, each built when first called for.
+
+Generators: S5 (01) and (01234); A5 (012) and (01234); A4xZ5 (012)+1 and (01)(23)+0; reset all three. In an
+abelian group the product of a word depends on the counts of its letters alone, and with one letter on its
+length alone. So parity has 0 and 1; Z60 has 0 and 12, 15, 20, the generators of its parts of order 5, 4, 3.
+"""
