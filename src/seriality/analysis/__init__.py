@@ -1,0 +1,18 @@
+"""From records to statements: intervals, reach, and the rows of Table 1. NumPy alone, no JAX."""
+
+from .intervals import Interval as Interval
+from .intervals import bootstrap as bootstrap
+from .intervals import median as median
+from .intervals import wilson as wilson
+from .reach import reach as reach
+from .table import CONTROL as CONTROL
+from .table import SERIAL as SERIAL
+from .table import Row as Row
+from .table import Rule as Rule
+from .table import Run as Run
+from .table import Side as Side
+from .table import Verdict as Verdict
+from .table import choose as choose
+from .table import read as read
+from .table import rows as rows
+from .table import verdict as verdict
