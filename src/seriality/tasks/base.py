@@ -12,6 +12,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Key
 
 from ..cost import Cost
@@ -105,7 +106,7 @@ class AbstractTask(abc.ABC):
             faults.append(
                 f"depth of shape {jnp.shape(depth)}: give one depth, or one each as shape ({count},)"
             )
-        if not isinstance(depth, jax.core.Tracer):
+        if not isinstance(depth, Tracer):
             outside = [int(d) for d in np.ravel(np.asarray(depth)) if not 1 <= d <= self.max_depth]
             if outside:
                 faults.append(

@@ -117,7 +117,7 @@ class CircuitValue(AbstractTask):
         else:
             u, v = inputs
             even, odd = self._column_parities(u, v, gates[0::2]), self._column_parities(v, u, gates[1::2])
-            rows, start = jnp.stack([even, odd, even]), depth & 1
+            rows, start = jnp.concatenate([even, odd, even]), depth & 1
         # (u, v) after d layers are rows d and d + 1
         return jnp.concatenate([lookup(rows[:-1], start), lookup(rows[1:], start)])
 
@@ -203,8 +203,8 @@ class CircuitValue(AbstractTask):
 
     def _column_parities(
         self, onto: Int[Array, " g"], read: Int[Array, " g"], gates: Int[Array, "half g"]
-    ) -> Int[Array, " g"]:
-        """The inputs `onto`, each XOR the operations of its column on the inputs `read`."""
+    ) -> Int[Array, "1 g"]:
+        """The inputs `onto`, each XOR the operations of its column on the inputs `read`; as one row."""
         operands = lookup(read, lookup(self._operands, gates))
         values = lookup(self._values, gates, operands[..., 0], operands[..., 1])
-        return jax.lax.reduce(jnp.concatenate([onto[None], values]), jnp.int32(0), jax.lax.bitwise_xor, (0,))
+        return jnp.bitwise_xor.reduce(jnp.concatenate([onto[None], values]), axis=0, keepdims=True)
