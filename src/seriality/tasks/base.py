@@ -43,6 +43,10 @@ class AbstractTask(abc.ABC):
     def max_depth(self) -> int:
         """The largest serial depth of an instance; depths run from 1 to it."""
 
+    @abc.abstractmethod
+    def resized(self, max_depth: int) -> "AbstractTask":
+        """The same task with another `max_depth`, all other dials as they are."""
+
     @property
     @abc.abstractmethod
     def control(self) -> "AbstractTask | None":

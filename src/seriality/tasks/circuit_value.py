@@ -85,6 +85,9 @@ class CircuitValue(AbstractTask):
     def max_depth(self) -> int:
         return self.layers
 
+    def resized(self, max_depth: int) -> "CircuitValue":
+        return replace(self, layers=max_depth)
+
     @property
     def control(self) -> "CircuitValue | None":
         """The wide circuits; None if this task is them."""

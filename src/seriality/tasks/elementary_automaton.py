@@ -61,6 +61,9 @@ class ElementaryAutomaton(AbstractTask):
     def max_depth(self) -> int:
         return self.steps
 
+    def resized(self, max_depth: int) -> "ElementaryAutomaton":
+        return replace(self, steps=max_depth)
+
     @property
     def is_additive(self) -> bool:
         """Whether the rule is linear over GF(2): its outcome is the XOR of some of the three cells."""

@@ -68,6 +68,9 @@ class Words(AbstractTask):
     def max_depth(self) -> int:
         return self.length
 
+    def resized(self, max_depth: int) -> "Words":
+        return replace(self, length=max_depth)
+
     @property
     def control(self) -> "Words | None":
         """The same task over the reset monoid; None where the monoid is solvable, so not NC1-complete."""

@@ -1,0 +1,49 @@
+"""Evaluation: answers right and answers tried, by depth, on instances no training has seen.
+
+All replicas, solvers and seeds are asked the same instances of a task: their key depends on split and depth
+alone, so that a comparison is paired.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key
+
+from ..tasks.base import AbstractTask
+from .splits import draw
+from .train import Replica, Trainer, answered_right
+
+
+def evaluator(
+    trainer: Trainer, depths: tuple[int, ...], count: int
+) -> Callable[[Replica, Int[Array, ""], Key[Array, ""]], Int[Array, "replicas depths"]]:
+    """A compiled function from (replicas, split, key) to right answers among `count` at each depth."""
+
+    @jax.jit
+    def successes(replicas, split, key):
+        def at(_, depth):
+            draw_key, solve_key = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, split), depth))
+            instances = draw(trainer.task, split, count, depth=depth, key=draw_key)
+
+            def one(parameters):
+                solver = trainer.solver(parameters)
+                return answered_right(solver, trainer.task, instances, key=solve_key).sum()
+
+            return None, jax.vmap(one)(replicas.parameters)
+
+        return jax.lax.scan(at, None, jnp.array(depths))[1].T
+
+    return successes
+
+
+def depths_of(task: AbstractTask) -> tuple[int, ...]:
+    """The depths at which solvers are evaluated: 1, 2, 3, 4, 6, 8, 12, 16, ... and the task's largest.
+
+    >>> from ..tasks import Words
+    >>> depths_of(Words(length=16)), depths_of(Words(length=10))
+    ((1, 2, 3, 4, 6, 8, 12, 16), (1, 2, 3, 4, 6, 8, 10))
+    """
+    powers = [2**k for k in range(task.max_depth.bit_length())]
+    grid = {depth for power in powers for depth in (power, power * 3 // 2)} | {task.max_depth}
+    return tuple(sorted(depth for depth in grid if depth <= task.max_depth))

@@ -1,0 +1,218 @@
+"""Running a study: the trials that the store does not hold yet, one group at a time.
+
+A group's records are written in one transaction when all of its replicas are done. So a process killed at any
+moment loses the running group at most, and the same command goes on from there.
+"""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..meter import Growth, growth, measure
+from ..solvers import build
+from ..store import Record, Store, finite
+from ..tasks.base import AbstractTask
+from .evaluate import depths_of, evaluator
+from .splits import TEST, VALIDATION, shared_depth
+from .train import Trainer
+from .trial import Study, Trial
+
+EVALUATION_KEY = 0x5E71A1
+"""The seed of validation and test instances, the same for all."""
+GROWTH_DEPTHS = (16, 32, 64, 128)
+"""Task sizes at which a solver's span is metered; nothing is trained or run at them."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: trial groups done of all, and the running group's step, loss and accuracy.
+
+    `accuracy` holds, for each replica, the depth now trained for and the share right there.
+    """
+
+    groups_done: int
+    groups: int
+    trial: Trial
+    phase: str
+    steps: int = 0
+    loss: float | None = None
+    accuracy: tuple[tuple[int, float], ...] = ()
+    solved: int = 0
+    replicas: int = 0
+
+
+def run(
+    study: Study,
+    store: Store,
+    *,
+    seeds: int | None = None,
+    observe: Callable[[Progress], None] = lambda progress: None,
+) -> int:
+    """Runs what is missing of a study; returns the number of records written."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in study.trials(study.seeds if seeds is None else seeds):
+        groups.setdefault(trial.group, []).append(trial)
+    written = 0
+    for number, group in enumerate(groups.values()):
+        present = store.ids(study.name)
+        pending = [trial for trial in group if trial.id not in present]
+        if pending:
+            here = Progress(number, len(groups), pending[0], "compiling", replicas=len(pending))
+            written += store.add(_run_group(pending, partial(_tell, observe, here)))
+    return written
+
+
+def _tell(observe: Callable[[Progress], None], here: Progress, **now: Any) -> None:
+    observe(dataclasses.replace(here, **now))
+
+
+def _run_group(trials: list[Trial], observe: Callable[..., None]) -> list[Record]:
+    """Trains and evaluates trials of one group together."""
+    started = time.perf_counter()
+    observe()
+    task, training = trials[0].task, trials[0].training
+
+    def make(key):
+        return build(trials[0].solver, task.format, key=key)
+
+    trainer = Trainer(task, make, training)
+    keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(
+        jnp.array([trial.seed for trial in trials])
+    )
+    rates = jnp.array([trial.learning_rate for trial in trials])
+    start = replicas = trainer.replicas(keys[:, 0])
+    curve: dict[str, list] = {"step": [], "loss": [], "accuracy": [], "depth": []}
+    first_chunk_s = 0.0
+    for steps, replicas, gate in trainer.run(start, keys[:, 1:], rates):
+        loss, depth, accuracy = (np.asarray(value) for value in gate)
+        for name, value in zip(curve, (steps, loss, accuracy, depth), strict=True):
+            curve[name].append(value)
+        first_chunk_s = first_chunk_s or time.perf_counter() - started
+        observe(
+            phase="training",
+            steps=steps,
+            loss=float(np.nanmean(loss)) if np.isfinite(loss).any() else None,
+            accuracy=tuple(zip(depth.tolist(), accuracy.tolist(), strict=True)),
+            solved=int((np.asarray(replicas.stage) == len(training.stages)).sum()),
+        )
+    observe(phase="evaluating", steps=training.steps)
+    depths = depths_of(task)
+    count = evaluator(trainer, depths, training.test_instances)
+    key = jax.random.key(EVALUATION_KEY)
+    successes = {
+        name: np.asarray(count(replicas, jnp.array(split), key))
+        for name, split in (("validation", VALIDATION), ("test", TEST))
+    }
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
+    shared = {
+        "depths": depths,
+        "shared_depth": shared_depth(task),
+        "parameters": parameters,
+        **costs(trials[0].solver, task),
+    }
+    provenance = {**environment(), "wall_s": round(time.perf_counter() - started, 2), "together": len(trials)}
+    provenance["first_chunk_s"] = round(first_chunk_s, 2)
+    records = []
+    for place, trial in enumerate(trials):
+        outcome = shared | {
+            split: {"successes": right[place], "tries": [training.test_instances] * len(depths)}
+            for split, right in successes.items()
+        }
+        run_for = int(replicas.steps_run[place])
+        chunks = -(-run_for // training.chunk) or 1
+        outcome |= {
+            "diverged": bool(replicas.diverged[place]),
+            "stage": int(replicas.stage[place]),
+            "solved": int(replicas.stage[place]) == len(training.stages),
+            "steps_run": run_for,
+            "curve": {
+                "step": curve["step"][:chunks],
+                **{
+                    name: np.round([row[place] for row in curve[name][:chunks]], 4)
+                    for name in ("loss", "accuracy", "depth")
+                },
+            },
+        }
+        records.append(Record(trial.id, trial.study, trial.settings(), finite(outcome), provenance))
+    return records
+
+
+def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
+    """What one answer of a solver costs on a task, metered, and how its span grows with prompt length."""
+    passes, cost = 0, {}
+    for model in ("layer", "unit"):
+        passes, measured = _meter(settings, task, model)
+        cost[model] = {"work": measured.work, "span": measured.span}
+    law, spans = span_growth(settings, task)
+    return {
+        "passes": passes,
+        "cost": cost,
+        "growth": {
+            "law": law.law,
+            "formula": law.formula,
+            "parallel": law.parallel,
+            "lengths": list(spans),
+            "spans": list(spans.values()),
+            "cost_model": "unit",
+        },
+    }
+
+
+def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth, dict[int, int]]:
+    """The law by which a solver's metered span grows with prompt length, and the spans it is read from."""
+    spans = {}
+    for depth in GROWTH_DEPTHS:
+        larger = task.resized(depth)
+        spans[larger.format.prompt_length] = _meter(settings, larger, "unit")[1].span
+    return growth(spans), spans
+
+
+def _meter(settings, task, model):
+    key = jax.random.key(0)
+    solver = eqx.filter_eval_shape(lambda: build(settings, task.format, key=key))
+    prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
+    measured = measure(lambda s, p: s.solve(p, key=key), solver, prompt, cost_model=model)
+    return solver.budget(task.format.prompt_length), measured
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit, device and time, for a record."""
+    device = jax.devices()[0]
+    packages = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
+    return {
+        "versions": {"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in packages},
+        "commit": _commit(),
+        "device": f"{device.platform}: {device.device_kind}",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the source tree this module lies in, a plus sign if changed; None outside one."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        if git("ls-files", "--error-unmatch", __file__) == "":
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,71 @@
+"""Training, validation and test instances that share nothing, for any task.
+
+A hash of the prompt decides to which split an instance belongs, so two splits cannot hold the same prompt
+however long one trains. Where a depth has too few different prompts to divide (below SMALLEST_SPACE), all
+splits draw from the whole of it; `shared_depth` says how far that goes, and every record keeps it.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Key, UInt32
+
+from ..instance import Instances
+from ..tasks.base import AbstractTask
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+SHARES = 8
+"""One share in eight is for testing, one for validation, the rest for training."""
+SMALLEST_SPACE = 4096
+"""Depths with fewer different prompts than this are not divided."""
+
+
+def split_of(prompt: Int[Array, "batch length"]) -> Int[Array, " batch"]:
+    """The split to which each prompt belongs, by a hash of its tokens.
+
+    A sum of tokens times odd constants that differ by place, then the finaliser of MurmurHash3 (Appleby).
+    """
+    place = jnp.arange(1, prompt.shape[1] + 1, dtype=jnp.uint32)
+    state = (prompt.astype(jnp.uint32) * (_mix(place) | 1)).sum(-1, dtype=jnp.uint32)
+    share = _mix(state) % SHARES
+    return jnp.where(share == 0, TEST, jnp.where(share == 1, VALIDATION, TRAIN))
+
+
+def _mix(state: UInt32[Array, " batch"]) -> UInt32[Array, " batch"]:
+    state = (state ^ (state >> 16)) * jnp.uint32(0x85EBCA6B)
+    state = (state ^ (state >> 13)) * jnp.uint32(0xC2B2AE35)
+    return state ^ (state >> 16)
+
+
+def shared_depth(task: AbstractTask) -> int:
+    """The largest depth whose prompts are too few to divide between splits; 0 if there is none."""
+    return max((d for d in range(1, task.max_depth + 1) if task.distinct(d) < SMALLEST_SPACE), default=0)
+
+
+def draw(
+    task: AbstractTask,
+    split: int | Int[Array, ""],
+    count: int,
+    *,
+    depth: int | Int[Array, "..."],
+    key: Key[Array, ""],
+) -> Instances:
+    """`count` instances of a split: instances of other splits are drawn again until none is left.
+
+    Instance i depends on (key, split, i, its depth) alone, as `sample` promises for each attempt.
+    """
+    shared = shared_depth(task)
+
+    def belongs(instances: Instances) -> Bool[Array, " count"]:
+        return (split_of(instances.prompt) == split) | (instances.depth <= shared)
+
+    def again(state):
+        attempt, instances, kept = state
+        fresh = task.sample(count, key=jax.random.fold_in(key, attempt), depth=depth)
+        instances = jax.tree.map(
+            lambda old, new: jnp.where(kept.reshape(-1, *[1] * (new.ndim - 1)), old, new), instances, fresh
+        )
+        return attempt + 1, instances, belongs(instances)
+
+    first = task.sample(count, key=jax.random.fold_in(key, 0), depth=depth)
+    _, instances, _ = jax.lax.while_loop(lambda state: ~state[2].all(), again, (1, first, belongs(first)))
+    return instances

@@ -1,0 +1,175 @@
+"""Training: a gated curriculum, all seeds and learning rates of a trial group at once.
+
+One compiled function runs a chunk of steps and then the gate; instances are made inside it. A replica is one
+(seed, learning rate). Replicas that have passed the last stage, or diverged, stand still, so what a replica
+becomes does not depend on those it is trained beside.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from ..instance import Instances
+from ..solvers.base import AbstractSolver
+from ..tasks.base import AbstractTask
+from .splits import TRAIN, VALIDATION, draw
+from .trial import Training
+
+
+class Replica(eqx.Module):
+    """The state of one training run. `stage` counts the stages passed; `diverged` never falls."""
+
+    parameters: PyTree
+    optimiser: PyTree
+    stage: Int[Array, ""]
+    diverged: Bool[Array, ""]
+    steps_run: Int[Array, ""]
+
+    def active(self, stages: int) -> Bool[Array, ""]:
+        return (self.stage < stages) & ~self.diverged
+
+
+class Gate(NamedTuple):
+    """What a chunk reports of each replica: mean loss, the depth trained for, accuracy there."""
+
+    loss: Float[Array, " replicas"]
+    depth: Int[Array, " replicas"]
+    accuracy: Float[Array, " replicas"]
+
+
+def answered_right(
+    solver: AbstractSolver, task: AbstractTask, instances: Instances, *, key: Key[Array, ""]
+) -> Bool[Array, " batch"]:
+    """Whether the solver's answer to each instance is right."""
+    keys = jax.random.split(key, len(instances.depth))
+    answers = jax.vmap(lambda prompt, key: solver.solve(prompt, key=key))(instances.prompt, keys)
+    return task.score(answers, instances)
+
+
+class Trainer:
+    """Trains replicas of one solver on one task.
+
+    `make(key)` builds a fresh solver. `replicas` gives the first state, `advance` the state after one chunk.
+    """
+
+    def __init__(
+        self, task: AbstractTask, make: Callable[[Key[Array, ""]], AbstractSolver], training: Training
+    ):
+        if training.stages[-1] > task.max_depth:
+            raise ValueError(
+                f"the last stage is depth {training.stages[-1]}, the task's largest is {task.max_depth};"
+                " give a larger task or fewer stages"
+            )
+        self.task, self.make, self.training = task, make, training
+        _, self.static = eqx.partition(make(jax.random.key(0)), eqx.is_inexact_array)
+        self.optimiser = optax.chain(
+            optax.clip_by_global_norm(1.0),
+            optax.scale_by_adam(b2=0.98),
+            optax.add_decayed_weights(training.weight_decay),
+        )
+        self.schedule = optax.warmup_cosine_decay_schedule(0.0, 1.0, training.warmup, training.steps)
+        self.advance = jax.jit(self._advance, donate_argnums=0)
+
+    def solver(self, parameters: PyTree) -> AbstractSolver:
+        return eqx.combine(parameters, self.static)
+
+    def replicas(self, keys: Key[Array, " replicas"]) -> Replica:
+        """Fresh replicas, one for each key."""
+
+        def start(key):
+            parameters = eqx.filter(self.make(key), eqx.is_inexact_array)
+            return Replica(
+                parameters,
+                self.optimiser.init(parameters),
+                jnp.array(0),
+                jnp.array(False),
+                jnp.array(0),
+            )
+
+        return jax.jit(jax.vmap(start))(keys)
+
+    def _advance(
+        self,
+        replicas: Replica,
+        keys: Key[Array, "replicas 2"],
+        learning_rates: Float[Array, " replicas"],
+        first_step: Int[Array, ""],
+    ) -> tuple[Replica, Gate]:
+        stages = jnp.array(self.training.stages)
+
+        def step(replicas, number):
+            def one(replica, key, learning_rate):
+                return self._step(replica, number, learning_rate, key=jax.random.fold_in(key, number))
+
+            return jax.vmap(one)(replicas, keys[:, 0], learning_rates)
+
+        numbers = first_step + jnp.arange(self.training.chunk)
+        replicas, losses = jax.lax.scan(step, replicas, numbers)
+
+        def gate(replica, key):
+            depth = stages[jnp.minimum(replica.stage, len(stages) - 1)]
+            draw_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step))
+            instances = draw(self.task, VALIDATION, self.training.gate_instances, depth=depth, key=draw_key)
+            solver = self.solver(replica.parameters)
+            right = answered_right(solver, self.task, instances, key=solve_key).mean()
+            passed = (right >= self.training.gate) & replica.active(len(stages))
+            replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
+            return replica, depth, right
+
+        replicas, depths, right = jax.vmap(gate)(replicas, keys[:, 1])
+        return replicas, Gate(losses.mean(0), depths, right)
+
+    def _step(
+        self,
+        replica: Replica,
+        number: Int[Array, ""],
+        learning_rate: Float[Array, ""],
+        *,
+        key: Key[Array, ""],
+    ) -> tuple[Replica, Float[Array, ""]]:
+        depth_key, edge_key, draw_key, loss_key = jax.random.split(key, 4)
+        stages = jnp.array(self.training.stages)
+        edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
+        batch = self.training.batch
+        below = jax.random.randint(depth_key, (batch,), 1, edge + 1)
+        depth = jnp.where(jax.random.bernoulli(edge_key, 0.5, (batch,)), edge, below)
+        instances = draw(self.task, TRAIN, batch, depth=depth, key=draw_key)
+
+        def loss_of(parameters):
+            return self.solver(parameters).loss(instances, key=loss_key)
+
+        loss, gradient = jax.value_and_grad(loss_of)(replica.parameters)
+        updates, optimiser = self.optimiser.update(gradient, replica.optimiser, replica.parameters)
+        rate = learning_rate * self.schedule(number)
+        parameters = jax.tree.map(lambda p, u: p - rate * u, replica.parameters, updates)
+        finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(parameters))
+        moves = replica.active(len(stages)) & finite
+        stepped = Replica(
+            *jax.tree.map(
+                lambda new, old: jnp.where(moves, new, old),
+                (parameters, optimiser),
+                (replica.parameters, replica.optimiser),
+            ),
+            stage=replica.stage,
+            diverged=replica.diverged | (replica.active(len(stages)) & ~finite),
+            steps_run=replica.steps_run + moves,
+        )
+        return stepped, loss
+
+    def run(
+        self, replicas: Replica, keys: Key[Array, "replicas 2"], learning_rates: Float[Array, " replicas"]
+    ) -> Iterator[tuple[int, Replica, Gate]]:
+        """(steps done, state, gate) after every chunk, until all replicas stand still or steps run out.
+
+        The two keys of a replica are for its training instances and for the gate's.
+        """
+        for first in range(0, self.training.steps, self.training.chunk):
+            replicas, gate = self.advance(replicas, keys, learning_rates, jnp.array(first))
+            yield first + self.training.chunk, replicas, gate
+            if not replicas.active(len(self.training.stages)).any():
+                return

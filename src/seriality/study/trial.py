@@ -1,0 +1,102 @@
+"""Trials and studies: what is run, with every setting that bears on the result."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..store import digest
+from ..tasks.base import AbstractTask
+
+SERIAL, CONTROL = "serial", "control"
+
+
+@dataclass(frozen=True)
+class Training:
+    """The regime that every solver of a comparison shares.
+
+    `stages` are the depths of the gated curriculum: a stage trains on depths up to its own (half of the
+    instances at it, the rest uniform below) and gives way to the next when `gate` of `gate_instances` fresh
+    validation instances at its depth are answered right. Training ends after `steps`, or when the last
+    stage is passed. AdamW with linear warm-up over `warmup` steps, then a cosine to zero at `steps`.
+    """
+
+    stages: tuple[int, ...]
+    steps: int = 1000
+    batch: int = 64
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3)
+    warmup: int = 50
+    weight_decay: float = 0.01
+    gate: float = 0.97
+    gate_instances: int = 128
+    test_instances: int = 256
+    chunk: int = 25
+
+    def __post_init__(self):
+        faults = [
+            f"{name} is {getattr(self, name)}, allowed is 1 or more"
+            for name in ("steps", "batch", "gate_instances", "test_instances", "chunk")
+            if getattr(self, name) < 1
+        ]
+        if not self.stages or list(self.stages) != sorted(set(self.stages)) or self.stages[0] < 1:
+            faults.append(f"stages is {self.stages}, allowed are rising depths from 1 up, such as (2, 4, 8)")
+        if not self.learning_rates:
+            faults.append("learning_rates is empty, give at least one, such as (1e-3,)")
+        if self.steps % self.chunk:
+            faults.append(f"steps is {self.steps}, allowed are multiples of chunk = {self.chunk}")
+        if faults:
+            raise ValueError("Training: " + "; ".join(faults))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training and evaluation: one row of the comparison, one task, one learning rate, one seed."""
+
+    study: str
+    row: str
+    family: str
+    role: str
+    task: AbstractTask
+    solver: Mapping[str, Any]
+    training: Training
+    learning_rate: float
+    seed: int
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as plain JSON, as the record keeps it."""
+        return {
+            "study": self.study,
+            "row": self.row,
+            "family": self.family,
+            "role": self.role,
+            "task": {
+                "name": type(self.task).__name__,
+                "version": self.task.version,
+                **dataclasses.asdict(self.task),  # type: ignore[call-overload]
+            },
+            "solver": dict(self.solver),
+            "training": {**dataclasses.asdict(self.training), "learning_rate": self.learning_rate},
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        """A digest of the settings."""
+        return digest(self.settings())
+
+    @property
+    def group(self) -> str:
+        """Trials of one group differ in learning rate and seed alone, and are trained together."""
+        shared = dataclasses.replace(self, learning_rate=0.0, seed=0)
+        return digest(shared.settings())
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named set of trials and the claims it bears on. `trials(seeds)` lists them in the order they run."""
+
+    name: str
+    title: str
+    claims: tuple[str, ...]
+    seeds: int
+    trials: Callable[[int], list[Trial]]
