@@ -21,8 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from jax.extend.core import Jaxpr, JaxprEqn
-from jax.extend.core import Literal as LiteralAtom
+from jax.extend.core import Jaxpr, JaxprEqn, Var
 from jaxtyping import Int
 
 from ..cost import Cost
@@ -30,10 +29,12 @@ from . import jaxprs
 from .maxplus import NONE, extend, no_paths, power, product, reachable, up_to
 from .rules import COST_MODELS, RULES, CostModel
 
-Rows = Int[np.ndarray, "values inputs"]
+Rows = Int[np.ndarray, "_values _inputs"]
 """For each value, the longest path to it from each input. A value no path ends at is known before the run."""
 
 Known = tuple[bool, ...]
+
+Bound = Literal["exact", "upper", "lower", "neither"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Measurement:
 
     cost: Cost
     cost_model: str
-    bound: Literal["exact", "upper", "lower", "neither"]
+    bound: Bound
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -101,15 +102,7 @@ def measure(
     meter = _Meter(COST_MODELS[cost_model], trips, uncounted == "list")
     work, results = meter.run(jaxpr, np.zeros((len(jaxpr.invars), 1), dtype=np.int64))
     cost = Cost(work=work, span=int(results.max(initial=0)))
-    bounds = {bound for bound, _ in meter.notes}
-    bound = "neither" if {"upper", "lower"} <= bounds else next(iter(bounds - {"assumed"}), "exact")
-    return Measurement(
-        cost,
-        cost_model,
-        bound,
-        tuple(sorted(meter.uncounted)),
-        tuple(dict.fromkeys(n for _, n in meter.notes)),
-    )
+    return Measurement(cost, cost_model, meter.bound, tuple(sorted(meter.uncounted)), tuple(meter.notes))
 
 
 @dataclass(frozen=True)
@@ -132,12 +125,19 @@ class _Meter:
     trips: int | None
     lists_uncounted: bool
     memo: dict[tuple[Jaxpr, Known], _Summary] = field(default_factory=dict)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[str, Bound] = field(default_factory=dict)
     uncounted: set[str] = field(default_factory=set)
 
-    def note(self, bound: str, reason: str) -> None:
-        if (bound, reason) not in self.notes:
-            self.notes.append((bound, reason))
+    @property
+    def bound(self) -> Bound:
+        """What all notes together leave of the numbers."""
+        match sorted(set(self.notes.values()) - {"exact"}):
+            case []:
+                return "exact"
+            case [bound]:
+                return bound
+            case _:
+                return "neither"
 
     def run(self, jaxpr: Jaxpr, rows: Rows) -> tuple[int, Rows]:
         """The work of a jaxpr whose inputs end the paths `rows`, and the paths to its outputs."""
@@ -150,8 +150,10 @@ class _Meter:
             return self.memo[jaxpr, known]
         width = len(jaxpr.invars)
         nowhere = no_paths(1, width)[0]
-        rows = dict.fromkeys(jaxpr.constvars, nowhere)
+        rows: dict[Any, Int[np.ndarray, " inputs"]] = dict.fromkeys(jaxpr.constvars, nowhere)
         values: dict[Any, int] = {}
+        used = {atom for eqn in jaxpr.eqns for atom in eqn.invars if isinstance(atom, Var)}
+        used.update(atom for atom in jaxpr.outvars if isinstance(atom, Var))
         for place, variable in enumerate(jaxpr.invars):
             rows[variable] = nowhere.copy()
             if not known[place]:
@@ -159,7 +161,7 @@ class _Meter:
         work = 0
 
         def read(atoms: Any) -> Rows:
-            found = [nowhere if isinstance(atom, LiteralAtom) else rows[atom] for atom in atoms]
+            found = [rows[atom] if isinstance(atom, Var) else nowhere for atom in atoms]
             return np.stack(found) if found else no_paths(0, width)
 
         for eqn in jaxpr.eqns:
@@ -203,7 +205,7 @@ class _Meter:
                     'without counting it: measure(..., uncounted="list")'
                 )
             self.uncounted.add(name)
-            self.note("lower", f"not counted: {name}")
+            self.notes[f"not counted: {name}"] = "lower"
             return 0, 0
         rule = RULES[name]
         if rule.addresses is not None and not rule.combines and not reachable(operands[rule.addresses]).any():
@@ -218,7 +220,7 @@ class _Meter:
         ]
         paths = np.max([branch.paths for branch in branches], axis=0)
         if any(branch.work != branches[0].work or (branch.paths != paths).any() for branch in branches):
-            self.note("upper", "cond: the branches differ, the dearest is counted")
+            self.notes["cond: the branches differ, the dearest is counted"] = "upper"
         work = max(branch.work for branch in branches)
         if not reachable(predicate)[0]:
             return work, product(paths, inputs)
@@ -269,7 +271,7 @@ class _Meter:
                 return work, carry, collected
             known = _known(carry)
         else:  # knowns that rotate from carry to carry: take none for known
-            self.note("upper", "loop: what is known before the run moves between carries, all is counted")
+            self.notes["loop: what is known before the run moves between carries, all is counted"] = "upper"
             step = iteration((False,) * size)
         between, fresh = step.paths[:size, :size], product(step.paths[:size, size:], side)
         across, beside = step.paths[size:, :size], product(step.paths[size:, size:], side)
@@ -321,10 +323,10 @@ class _Meter:
         if found is not None and found.exact:
             return found.count
         if self.trips is not None:
-            self.note("assumed", f"while: {self.trips} trips, as given")
+            self.notes[f"while: {self.trips} trips, as given"] = "exact"
             return self.trips
         if found is not None:
-            self.note("upper", f"while: at most {found.count} trips, all are counted")
+            self.notes[f"while: at most {found.count} trips, all are counted"] = "upper"
             return found.count
         raise ValueError(
             "a while loop whose trip count depends on the data; say how often it runs, "

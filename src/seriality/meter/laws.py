@@ -106,7 +106,7 @@ def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
 
 
 def _exact(family: _Family, pairs: list[tuple[int, int]]) -> list[Fraction] | None:
-    """Coefficients, constant first, of the polynomial through all pairs; None unless a pair is left to test it.
+    """Coefficients, constant first, of the polynomial through all pairs, a pair being left to test it.
 
     Newton's divided differences on the distinct values of the measure: the degree is exact when all higher
     differences vanish. Equal measures must have equal spans.

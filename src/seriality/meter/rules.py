@@ -141,7 +141,7 @@ _KINDS = [
     (
         Rule(none, none),
         """
-        all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate convert_element_type copy
+        all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate stack unstack convert_element_type copy
         copy_p device_put empty2 expand_dims iota name optimization_barrier pad pbroadcast ppermute pvary
         random_clone random_unwrap random_wrap reduce_precision reshape rev sharding_constraint slice split
         squeeze stop_gradient transpose""",

@@ -62,4 +62,4 @@ class GRU(AbstractNetwork):
         return x @ self.leave
 
     def span(self, length: int) -> int:
-        return self.blocks.bias.shape[-2] * (length + 1) + 1
+        return self.blocks.bias.shape[-2] * length + 1
