@@ -14,7 +14,9 @@ CONFIDENCE = 0.95
 SEEDS = 5
 """The fewest seeds, of every row on both tasks, that are evidence."""
 PARALLEL_LAWS = ("constant", "logarithmic", "polylogarithmic")
-"""The growths of metered span with input length that are called parallel; linear and faster are not."""
+"""The growths of metered span with input length that are called parallel."""
+SERIAL_LAWS = ("linear", "quadratic")
+"""Those that are not. Growth that the meter gives no name is neither."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ CLAIMS = {
                 "upper end is below it, undecided otherwise. A no counts as failure at a serial problem "
                 "only if the same row says yes on the control task.",
                 "Parallel: yes if the metered span grows with input length as one of "
-                f"{', '.join(PARALLEL_LAWS)}; no if it is linear or faster.",
+                f"{', '.join(PARALLEL_LAWS)}; no if it is {' or '.join(SERIAL_LAWS)}; undecided if the meter "
+                "finds no exact law.",
                 "A row contradicts the paper if either answer is decided and differs from the paper's, "
                 "agrees if both are decided and the same, and is undecided otherwise.",
                 "Supported: all seven rows agree in every task family that was run. Contradicted: a row "

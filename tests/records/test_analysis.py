@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seriality import claims
 from seriality.analysis import Rule, bootstrap, choose, reach, read, rows, verdict, wilson
 
-RULE = Rule(claims.ACCURACY, claims.CONFIDENCE, claims.SEEDS, claims.PARALLEL_LAWS)
+RULE = Rule(claims.ACCURACY, claims.CONFIDENCE, claims.SEEDS, claims.PARALLEL_LAWS, claims.SERIAL_LAWS)
 
 
 def table(records):

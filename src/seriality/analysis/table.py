@@ -48,12 +48,13 @@ class ExpectedLike(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """Thresholds: accuracy that is right, confidence, seeds that are evidence, growths that are parallel."""
+    """Thresholds: accuracy that is right, confidence, seeds that are evidence, names of growth."""
 
     accuracy: float
     confidence: float
     seeds: int
     parallel_laws: tuple[str, ...]
+    serial_laws: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Run:
     test: tuple[float, ...]
     test_low: tuple[float, ...]
     test_high: tuple[float, ...]
+    tries: int
     task: str
     span: int | None
     work: int | None
@@ -126,6 +128,11 @@ class Row:
     """Records of this row with settings other than the latest."""
 
     @property
+    def verdict(self) -> str:
+        """The agreement, or "undecided" if the seeds are too few for it to be evidence."""
+        return self.agreement if self.evidence or self.agreement == "not run" else "undecided"
+
+    @property
     def law(self) -> str | None:
         """How the metered span grows with input length."""
         return None if self._run is None else self._run.law
@@ -172,10 +179,10 @@ def rows(runs: Sequence[Run], *, expected: Sequence[ExpectedLike], rule: Rule) -
 def verdict(table: dict[str, list[Row]], *, rule: Rule) -> Verdict:
     """The verdict on the claim that every row is as expected, in every family that was run."""
     every = [row for family in table.values() for row in family]
-    contradicting = [row for row in every if row.evidence and row.agreement == "contradicts"]
+    contradicting = [row for row in every if row.verdict == "contradicts"]
     if contradicting:
         return Verdict("contradicted", tuple(f"{row.name} ({row.family})" for row in contradicting))
-    if every and all(row.evidence and row.agreement == "agrees" for row in every):
+    if every and all(row.verdict == "agrees" for row in every):
         return Verdict("supported", tuple(f"all rows agree ({family})" for family in table))
     reasons = []
     for family, members in table.items():
@@ -231,7 +238,7 @@ def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -
     serial, control = sides[SERIAL], sides[CONTROL]
     side = serial or control
     law = side.runs[0].law if side else None
-    parallel = None if law is None else law in rule.parallel_laws
+    parallel = True if law in rule.parallel_laws else False if law in rule.serial_laws else None
     solves = "not run" if serial is None else serial.solves
     if solves == "no" and (control is None or control.solves != "yes"):
         state = "not run" if control is None else control.solves
@@ -295,6 +302,7 @@ def _run(record: RecordLike) -> Run:
         test=test,
         test_low=low,
         test_high=high,
+        tries=int(min(outcome["test"]["tries"])),
         task=_task(settings["task"]),
         span=cost.get("span"),
         work=cost.get("work"),

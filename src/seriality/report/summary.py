@@ -1,0 +1,129 @@
+"""What a set of records says, study by study, before anything is drawn.
+
+Every record is shown or counted: records that are not of this shape, rows that the paper's table lacks, and
+rows with settings other than the latest are numbers in the report, never dropped in silence.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import claims
+from ..analysis import Row, Rule, Run, Verdict, read, rows, verdict
+from ..store import Record
+
+RULE = Rule(
+    accuracy=claims.ACCURACY,
+    confidence=claims.CONFIDENCE,
+    seeds=claims.SEEDS,
+    parallel_laws=claims.PARALLEL_LAWS,
+    serial_laws=claims.SERIAL_LAWS,
+)
+"""The thresholds of claim C01."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One study: its table by family, its verdict, and on what it ran. All texts are free of control signs."""
+
+    study: str
+    claim: claims.Claim
+    table: dict[str, list[Row]]
+    verdict: Verdict
+    facts: tuple[tuple[str, str], ...]
+
+
+def summaries(records: Sequence[Record]) -> list[Summary]:
+    """A summary of every study that has records, that of the claim first."""
+    claim = claims.CLAIMS["C01"]
+    studies = dict.fromkeys(record.study for record in records)
+    ordered = sorted(studies, key=lambda study: study != claim.study)
+    return [_summary(claim, study, [each for each in records if each.study == study]) for study in ordered]
+
+
+def plain(value: Any) -> str:
+    """A value from a record as one line of printable text: what is stored is never trusted.
+
+    >>> plain("RNN\\x1b[31m\\n  x")
+    'RNN[31m x'
+    """
+    signs = (sign for sign in str(value) if sign.isspace() or unicodedata.category(sign)[0] != "C")
+    return " ".join("".join(signs).split())
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "seed"), count(5, "seed")
+    ('1 seed', '5 seeds')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time to two units.
+
+    >>> duration(12.34), duration(754), duration(7300)
+    ('12.3 s', '12 min 34 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
+    runs, unread = read(records)
+    table = rows(runs, expected=claims.TABLE_1, rule=RULE)
+    return Summary(
+        study=plain(study),
+        claim=claim,
+        table=table,
+        verdict=verdict(table, rule=RULE),
+        facts=tuple((name, value) for name, value in _facts(records, runs, table, unread) if value),
+    )
+
+
+def _facts(records: list[Record], runs: list[Run], table: dict[str, list[Row]], unread: int):
+    provenance = [record.provenance for record in records]
+    trainings = [record.settings.get("training") for record in records]
+    budgets = [each for each in trainings if isinstance(each, dict)]
+    known = {expected.name for expected in claims.TABLE_1}
+    left_out = sum(row.left_out for members in table.values() for row in members)
+    yield "Records", count(len(records), "trial")
+    yield "Seeds", _several(sorted({run.seed for run in runs}))
+    yield "Diverged", count(sum(run.diverged for run in runs), "trial")
+    yield "Tasks", _several(f"{run.family}, {run.role}: {run.task}" for run in runs)
+    yield "Training steps, at most", _several(each.get("steps") for each in budgets)
+    yield "Batch", _several(each.get("batch") for each in budgets)
+    yield "Learning rates", _several(each.get("learning_rate") for each in budgets)
+    yield "Test instances per depth", _several(run.tries for run in runs)
+    yield "Wall time, all trials", duration(sum(_number(each.get("wall_s")) for each in provenance))
+    yield "Device", _several(each.get("device") for each in provenance)
+    yield "Commit", _several(each.get("commit") for each in provenance)
+    yield "Versions", _several(_versions(each.get("versions")) for each in provenance)
+    days = sorted(plain(each.get("created"))[:10] for each in provenance if each.get("created"))
+    yield "Run on", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
+    yield "Not shown: other settings", count(left_out, "record") if left_out else ""
+    others = sum(run.row not in known for run in runs)
+    yield "Not shown: rows not in the paper's table", count(others, "record") if others else ""
+    yield "Not shown: not of this form", count(unread, "record") if unread else ""
+
+
+def _several(values: Any) -> str:
+    """The different values, in order, at most eight of them."""
+    texts = list(dict.fromkeys(plain(value) for value in values if value is not None))
+    return " · ".join(texts[:8]) + (f" · and {len(texts) - 8} more" if len(texts) > 8 else "")
+
+
+def _versions(versions: Any) -> str | None:
+    return (
+        ", ".join(f"{name} {version}" for name, version in versions.items())
+        if isinstance(versions, dict)
+        else None
+    )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

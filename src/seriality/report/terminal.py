@@ -1,0 +1,113 @@
+"""The table for a terminal: words beside every sign, so that it reads without colour and in 80 columns."""
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..analysis import Row, Side
+from ..store import Record
+from .summary import RULE, Summary, count, plain, summaries
+
+STYLES = {"agrees": "green", "contradicts": "bold red", "supported": "bold green", "contradicted": "bold red"}
+
+
+def table(records: Sequence[Record]) -> RenderableType:
+    """The tables of all studies that have records, each with its verdict, for `rich.print`."""
+    found = summaries(records)
+    if not found:
+        return Text("No records yet. `seriality run demo` makes some.")
+    return Group(*(part for summary in found for part in _study(summary)))
+
+
+def yes_no(answer: bool | None) -> str:
+    """An answer as a sign and a word.
+
+    >>> yes_no(True), yes_no(False), yes_no(None)
+    ('✓ yes', '✗ no', '? open')
+    """
+    return "? open" if answer is None else "✓ yes" if answer else "✗ no"
+
+
+def solves(row: Row) -> str:
+    """The answer on the serial task as a sign and words."""
+    sign = {"yes": "✓ ", "no": "✗ ", "not run": "– "}.get(row.solves.partition(";")[0], "? ")
+    return sign + row.solves
+
+
+def span(row: Row) -> str:
+    """The metered span as a function of the input length n."""
+    return "–" if row.formula is None else plain(row.formula)
+
+
+def reach(side: Side | None) -> str:
+    """A reach, its interval where that has any width, and how many runs diverged."""
+    if side is None:
+        return "not run"
+    low, high = (f"{end:g}" for end in (side.reach.low, side.reach.high))
+    interval = f" ({low}–{high})" if low != high else ""
+    diverged = f", {side.diverged} diverged" if side.diverged else ""
+    return f"{side.reach.estimate:g}{interval}{diverged}"
+
+
+def agreement(row: Row) -> str:
+    """Whether the row agrees with the paper; in brackets where the seeds are too few to be evidence."""
+    return row.agreement if row.evidence or row.agreement == "not run" else f"({row.agreement})"
+
+
+def heading(summary: Summary, family: str) -> str:
+    """The title of a table: study, family, tasks, and the number of seeds with what it is worth."""
+    seeds = sorted({row.seeds for row in summary.table[family] if row.agreement != "not run"})
+    span = " to ".join(dict.fromkeys((str(seeds[0]), count(seeds[-1], "seed")))) if len(seeds) > 1 else None
+    text = span or (count(seeds[0], "seed") if seeds else "no seeds")
+    return f"{summary.study}: {plain(family)}, {text}" + (
+        ", not evidence" if not seeds or seeds[0] < RULE.seeds else ""
+    )
+
+
+def deepest(members: Sequence[Row]) -> int:
+    """The largest depth that was evaluated on any task of a family."""
+    return max((side.max_depth for row in members for side in (row.serial, row.control) if side), default=0)
+
+
+def _study(summary: Summary) -> Iterator[RenderableType]:
+    for family, members in summary.table.items():
+        found = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        found.add_column("Solver")
+        found.add_column("Span", overflow="fold")
+        found.add_column("Parallel", no_wrap=True)
+        found.add_column(f"Reach/{deepest(members)}")
+        found.add_column("Control")
+        found.add_column("Solves", min_width=6)
+        found.add_column("Paper", no_wrap=True)
+        found.add_column("Agreement", no_wrap=True)
+        for row in members:
+            said = (row.expected_parallel, row.expected_solves)
+            found.add_row(
+                row.name,
+                Text(span(row)),
+                "–" if row.formula is None else yes_no(row.parallel),
+                reach(row.serial),
+                reach(row.control),
+                solves(row),
+                ", ".join("yes" if answer else "no" for answer in said),
+                Text(agreement(row), style=STYLES.get(row.verdict, "")),
+            )
+        yield Text(heading(summary, family), style="bold")
+        yield found
+        yield Text()
+    claim, said = summary.claim, summary.verdict
+    yield Text.assemble(
+        f"{claim.id} (paper, {claim.section}): ",
+        (said.status, STYLES.get(said.status, "bold")),
+        " by these records",
+        *(f"\n  {plain(reason)}" for reason in said.reasons),
+    )
+    yield Text(
+        f"Span: metered, n = input length. Reach: depth up to which accuracy is at least {RULE.accuracy:.0%}, "
+        f"the median of the seeds ({RULE.confidence:.0%} interval where it has a width). Control: reach on a "
+        "twin task that has a shortcut. Paper: parallel, solves. In brackets: too few seeds to be evidence.",
+        style="dim",
+    )
