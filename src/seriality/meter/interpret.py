@@ -73,7 +73,7 @@ def measure(
     *args: Any,
     cost_model: str = "unit",
     trips: int | None = None,
-    uncounted: Literal["error", "list"] = "error",
+    uncounted: str = "error",
 ) -> Measurement:
     """The work and span of `fn(*args)`. The function is traced, never executed.
 
@@ -150,7 +150,7 @@ class _Meter:
             return self.memo[jaxpr, known]
         width = len(jaxpr.invars)
         nowhere = no_paths(1, width)[0]
-        rows: dict[Any, Int[np.ndarray, " inputs"]] = dict.fromkeys(jaxpr.constvars, nowhere)
+        rows: dict[Any, Any] = dict.fromkeys(jaxpr.constvars, nowhere)
         values: dict[Any, int] = {}
         used = {atom for eqn in jaxpr.eqns for atom in eqn.invars if isinstance(atom, Var)}
         used.update(atom for atom in jaxpr.outvars if isinstance(atom, Var))
@@ -167,7 +167,7 @@ class _Meter:
         for eqn in jaxpr.eqns:
             operands = read(eqn.invars)
             if reachable(operands).any():
-                operations, results = self.equation(eqn, operands, values)
+                operations, results = self.equation(eqn, operands, values, used)
                 work += operations
             else:
                 results = no_paths(len(eqn.outvars), width)
@@ -180,17 +180,28 @@ class _Meter:
         self.memo[jaxpr, known] = summary
         return summary
 
-    def equation(self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int]) -> tuple[int, Rows]:
+    def equation(
+        self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int], used: set[Any]
+    ) -> tuple[int, Rows]:
         """The work of one equation, and the paths to its outputs."""
         name = eqn.primitive.name
         if name in jaxprs.CALLS:
             return self.run(jaxprs.called(eqn), operands)
+        if name == "custom_linear_solve":
+            solver, consts = jaxprs.linear_solve(eqn)
+            sides = operands[sum(eqn.params["const_lengths"]) :]
+            return self.run(solver, np.concatenate([operands[consts], sides]))
+        if name == "shard_map":
+            work, results = self.run(jaxprs.called(eqn), operands)
+            return work * jaxprs.devices(eqn), results
         if name == "scan":
             return self.scan(eqn, operands)
         if name == "while":
-            return self.while_loop(eqn, operands, values)
+            return self.while_loop(eqn, operands, values, used)
         if name == "cond":
             return self.cond(eqn, operands)
+        if not eqn.outvars:  # an effect such as a print: no result depends on it
+            return 0, operands[:0]
         work, steps = self.operation(eqn, operands)
         row = extend(operands.max(axis=0), steps)
         return work, np.tile(row, (len(eqn.outvars), 1))
@@ -210,7 +221,8 @@ class _Meter:
         rule = RULES[name]
         if rule.addresses is not None and not rule.combines and not reachable(operands[rule.addresses]).any():
             return 0, 0
-        return rule.work(eqn), self.model.steps(rule, eqn)
+        work = rule.work(eqn)
+        return work, self.model.steps(rule, eqn) if work else 0
 
     def cond(self, eqn: JaxprEqn, operands: Rows) -> tuple[int, Rows]:
         """A choice is one operation and one step, then the branch runs; the dearest branch is charged."""
@@ -282,11 +294,13 @@ class _Meter:
         collected = np.max([collected, beside, product(across, seen)], axis=0)
         return work + count * step.work, last, collected
 
-    def while_loop(self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int]) -> tuple[int, Rows]:
+    def while_loop(
+        self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int], used: set[Any]
+    ) -> tuple[int, Rows]:
         """Test, choose, run the body, and at last test and choose to stop: each test gates what follows."""
         count = self.trip_count(eqn, values)
         before, inside = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
-        condition, body = jaxprs.opened(eqn.params["cond_jaxpr"]), jaxprs.opened(eqn.params["body_jaxpr"])
+        condition, body = jaxprs.loop_parts(eqn, [variable in used for variable in eqn.outvars])
         side, carry = operands[: before + inside], operands[before + inside :]
 
         def test(known_carry: Known) -> _Summary:

@@ -4,7 +4,7 @@ Written for JAX 0.10; parameter names of primitives differ between versions, and
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,38 @@ def opened(jaxpr: Jaxpr | ClosedJaxpr) -> Jaxpr:
 
 def called(eqn: JaxprEqn) -> Jaxpr:
     """The inner jaxpr of a call."""
-    for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
-        if name in eqn.params:
-            return opened(eqn.params[name])
-    raise NotImplementedError(
-        f"{eqn.primitive.name} holds no jaxpr that the meter knows of: {list(eqn.params)}"
-    )
+    return opened(eqn.params["jaxpr"] if "jaxpr" in eqn.params else eqn.params["call_jaxpr"])
+
+
+def linear_solve(eqn: JaxprEqn) -> tuple[Jaxpr, slice]:
+    """What `custom_linear_solve` runs forwards, and which operands are its constants."""
+    lengths, inner = eqn.params["const_lengths"], eqn.params["jaxprs"]
+    before = lengths.matvec + lengths.vecmat
+    return opened(inner.solve), slice(before, before + lengths.solve)
+
+
+def devices(eqn: JaxprEqn) -> int:
+    """How many devices run the body of a `shard_map`."""
+    mesh = eqn.params["mesh"].shape
+    return math.prod(mesh[axis] for axis in eqn.params["newly_manual_axes"])
+
+
+def loop_parts(eqn: JaxprEqn, used: Sequence[bool]) -> tuple[Jaxpr, Jaxpr]:
+    """Condition and body of a while loop, live code only: a carry that nothing needs passes through.
+
+    `used` marks the carries that are needed after the loop. JAX itself removes no dead code from a while.
+    """
+    condition, body = opened(eqn.params["cond_jaxpr"]), opened(eqn.params["body_jaxpr"])
+    tested = dce_jaxpr(condition, [True])[1][eqn.params["cond_nconsts"] :]
+    inside = eqn.params["body_nconsts"]
+    needed, grown = list(used), [a or b for a, b in zip(used, tested, strict=True)]
+    while needed != grown:
+        needed = grown
+        read = dce_jaxpr(body, needed)[1][inside:]
+        grown = [a or b for a, b in zip(needed, read, strict=True)]
+    results = zip(needed, body.outvars, body.invars[inside:], strict=True)
+    passing = body.replace(outvars=[made if is_needed else given for is_needed, made, given in results])
+    return alive(condition), alive(passing)
 
 
 def shape(atom: Any) -> tuple[int, ...]:

@@ -7,7 +7,8 @@ Work is the same in all cost models: the number of scalar operations. Span diffe
     layer   a matrix product or convolution is one step, everything else none: the count of Appendix C.3
             of "The Serial Scaling Hypothesis"
 
-A primitive that is not in RULES has no cost. It is an error, not zero.
+An operation on nothing, such as a sum of one term, is no work and no step. A primitive that is not in RULES
+has no cost: it is an error, not zero.
 """
 
 import math
@@ -89,14 +90,14 @@ def window(eqn: JaxprEqn) -> int:
 
 
 def _rounds(eqn: JaxprEqn) -> tuple[int, int]:
-    """Elements to a line, and rounds of Batcher's network: r (r + 1) / 2 for r = ⌈log2 n⌉."""
+    """Elements to a line, and rounds of the network that sorts it: r (r + 1) / 2 for r = ⌈log2 n⌉."""
     length = shape(eqn.invars[0])[eqn.params.get("dimension", -1)]
     doublings = max(0, length - 1).bit_length()
     return length, doublings * (doublings + 1) // 2
 
 
 def network_steps(eqn: JaxprEqn) -> int:
-    """The depth of Batcher's comparison network (1968): one step a round."""
+    """The depth of the bitonic comparison network (Batcher 1968): one step a round."""
     return _rounds(eqn)[1]
 
 
@@ -141,10 +142,10 @@ _KINDS = [
     (
         Rule(none, none),
         """
-        all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate stack unstack convert_element_type copy
+        all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate convert_element_type copy
         copy_p device_put empty2 expand_dims iota name optimization_barrier pad pbroadcast ppermute pvary
         random_clone random_unwrap random_wrap reduce_precision reshape rev sharding_constraint slice split
-        squeeze stop_gradient transpose""",
+        squeeze stack stop_gradient transpose unstack""",
     ),
     # Elementwise.
     (
