@@ -25,7 +25,7 @@ RULE = Rule(
 
 @dataclass(frozen=True)
 class Summary:
-    """One study: its table by family, its verdict, and on what it ran. All texts are free of control signs."""
+    """One study: its table by family, its verdict, and on what it ran."""
 
     study: str
     claim: claims.Claim
@@ -95,6 +95,11 @@ def _facts(records: list[Record], runs: list[Run], table: dict[str, list[Row]], 
     yield "Seeds", _several(sorted({run.seed for run in runs}))
     yield "Diverged", count(sum(run.diverged for run in runs), "trial")
     yield "Tasks", _several(f"{run.family}, {run.role}: {run.task}" for run in runs)
+    shared = {run.family: run.shared_depth for run in runs if run.shared_depth}
+    yield (
+        "Depths too small for separate splits",
+        _several(f"{family}: up to {depth}" for family, depth in shared.items()),
+    )
     yield "Training steps, at most", _several(each.get("steps") for each in budgets)
     yield "Batch", _several(each.get("batch") for each in budgets)
     yield "Learning rates", _several(each.get("learning_rate") for each in budgets)

@@ -106,8 +106,9 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
         *(f"\n  {plain(reason)}" for reason in said.reasons),
     )
     yield Text(
-        f"Span: metered, n = input length. Reach: depth up to which accuracy is at least {RULE.accuracy:.0%}, "
-        f"the median of the seeds ({RULE.confidence:.0%} interval where it has a width). Control: reach on a "
-        "twin task that has a shortcut. Paper: parallel, solves. In brackets: too few seeds to be evidence.",
+        "Span: metered, n = input length. Reach: depth up to which accuracy is at least "
+        f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval where it has a width). "
+        "Control: reach on a twin task that has a shortcut. Paper: parallel, solves. In brackets: too few "
+        "seeds to be evidence.",
         style="dim",
     )

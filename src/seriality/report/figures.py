@@ -1,0 +1,257 @@
+"""The two figures of a study: accuracy against depth, and reach against metered span, beside their controls.
+
+Rows have the same colour and the same shape in every figure. The colours are those of Okabe and Ito, told
+apart by colour-blind readers too; parallel rows are cool and serial rows warm, as the paper sorts them. At
+one depth the rows are set side by side so that equal accuracies stay visible.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from ..analysis import CONTROL, SERIAL, Row, Side
+from .summary import RULE, Summary, plain
+
+INK, FAINT, RULER = "#1f2328", "#e4e6e8", "#8a9097"
+STYLE = {
+    "MLP": ("#56b4e9", "square"),
+    "Transformer": ("#0072b2", "circle"),
+    "State-space model": ("#009e73", "triangle-up"),
+    "RNN": ("#d55e00", "diamond"),
+    "Repeating layers": ("#e69f00", "triangle-down"),
+    "Chain of thought": ("#7a4a1d", "cross"),
+    "Diffusion": ("#b4609a", "triangle-right"),
+}
+ROLES = {SERIAL: "serial task", CONTROL: "control"}
+WIDTH, HEIGHT = 300, 230
+Panel = alt.LayerChart | alt.FacetChart
+FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
+
+
+def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
+    """The charts of a study by name; none where it has no runs."""
+    if not summary.table:
+        return {}
+    return {
+        "accuracy_against_depth": _page(_panels(summary, accuracy)),
+        "reach_against_span": _page(_panels(summary, reach)),
+    }
+
+
+def svg(chart: alt.TopLevelMixin) -> str:
+    """A chart as SVG text."""
+    text = io.StringIO()
+    chart.save(text, format="svg")
+    return text.getvalue()
+
+
+def inline(text: str, label: str, description: str) -> str:
+    """SVG fit to stand inside a page: it scales, its names are its own, and it has a title for those who
+    listen.
+
+    `label` and `description` are escaped here; all text of the drawing was escaped by the renderer.
+    """
+    text = text[text.index("<svg") :]
+    for name in set(re.findall(r'\bid="([^"]+)"', text)):
+        text = text.replace(f'id="{name}"', f'id="{label}-{name}"').replace(
+            f"url(#{name})", f"url(#{label}-{name})"
+        )
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(description, quote=True)}"', 1)
+
+
+def save(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
+    """Write a chart as SVG and as PNG (twice the size in pixels); the two paths."""
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
+    chart.save(paths[0])
+    chart.save(paths[1], scale_factor=2)
+    return paths
+
+
+def accuracy(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
+    """Accuracy on test instances against depth: the mean of the seeds, and every seed with its interval."""
+    sides = _sides(members, role)
+    depths = sorted({depth for _, side in sides for depth in side.runs[0].depths})
+    means, seeds = [], []
+    for place, (name, side) in enumerate(sides):
+        apart = 1.055 ** (place - (len(sides) - 1) / 2)
+        test = np.array([run.test for run in side.runs])
+        low, high = (np.array([getattr(run, end) for run in side.runs]) for end in ("test_low", "test_high"))
+        for column, depth in enumerate(side.runs[0].depths):
+            means.append(
+                {
+                    "row": name,
+                    "depth": depth * apart,
+                    "accuracy": test[:, column].mean(),
+                    "low": low[:, column].min(),
+                    "high": high[:, column].max(),
+                }
+            )
+            seeds += [{"row": name, "depth": depth * apart, "accuracy": share} for share in test[:, column]]
+    x = alt.X(
+        "depth:Q",
+        title="depth of the instance",
+        scale=alt.Scale(type="log", base=2, domain=[depths[0] * 0.78, depths[-1] * 1.28], nice=False),
+        axis=alt.Axis(values=depths, format="d", grid=False),
+    )
+    y = alt.Y(
+        "accuracy:Q",
+        title="accuracy on test instances",
+        scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
+        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, RULE.accuracy, 1]),
+    )
+    base = alt.Chart(_data(means))
+    return alt.layer(
+        _line(RULE.accuracy),
+        base.mark_rule(aria=False, strokeWidth=1.5, opacity=0.45).encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q", color=_colour(names)
+        ),
+        alt.Chart(_data(seeds))
+        .mark_point(aria=False, size=7, filled=True, opacity=0.35)
+        .encode(x=x, y=y, color=_colour(names)),
+        base.mark_line(aria=False, strokeWidth=1.6, opacity=0.9).encode(x=x, y=y, color=_colour(names)),
+        base.mark_point(size=52, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
+            x=x, y=y, color=_colour(names), shape=_shape(names)
+        ),
+    )
+
+
+def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
+    """Reach, with its interval over seeds, against the metered span of the solver on this task."""
+    sides = [(name, side) for name, side in _sides(members, role) if side.runs[0].span]
+    points = [
+        {
+            "row": name,
+            "span": side.runs[0].span,
+            "reach": side.reach.estimate,
+            "low": side.reach.low,
+            "high": side.reach.high,
+        }
+        for name, side in sides
+    ]
+    deepest = max((side.max_depth for _, side in _sides(members, role)), default=1)
+    spans = [side.runs[0].span or 1 for row in members for side in (row.serial, row.control) if side]
+    x = alt.X(
+        "span:Q",
+        title=f"metered span of one answer ({_cost_model(members)})",
+        scale=alt.Scale(
+            type="log", domain=[min(spans, default=1) / 1.6, max(spans, default=1) * 1.6], nice=False
+        ),
+        axis=alt.Axis(grid=False, values=_ticks(min(spans, default=1), max(spans, default=1)), format=",d"),
+    )
+    depths = sorted({0, *(depth for _, side in _sides(members, role) for depth in side.runs[0].depths)})
+    y = alt.Y(
+        "reach:Q",
+        title="reach (depth)",
+        scale=alt.Scale(type="symlog", constant=1, domain=[0, deepest * 1.15], nice=False),
+        axis=alt.Axis(values=depths, format="d"),
+    )
+    base = alt.Chart(_data(points))
+    return alt.layer(
+        _line(deepest),
+        base.mark_rule(aria=False, strokeWidth=1.6, opacity=0.6).encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q", color=_colour(names)
+        ),
+        base.mark_point(size=90, filled=True, opacity=0.95, stroke="white", strokeWidth=0.8).encode(
+            x=x, y=y, color=_colour(names), shape=_shape(names)
+        ),
+    )
+
+
+def _panels(summary: Summary, draw: Any) -> list[list[Panel]]:
+    """One line of panels per family, the serial task beside its control."""
+    run = {name for members in summary.table.values() for role in ROLES for name, _ in _sides(members, role)}
+    names = [name for name in STYLE if name in run]
+    return [
+        [
+            draw(members, role, names).properties(
+                width=WIDTH, height=HEIGHT, title=alt.Title(f"{plain(family)}: {label}")
+            )
+            for role, label in ROLES.items()
+            if _sides(members, role)
+        ]
+        for family, members in summary.table.items()
+    ]
+
+
+def _page(panels: list[list[Panel]]) -> alt.VConcatChart:
+    """Panels in lines under one legend, drawn for a white ground."""
+    lines = [alt.hconcat(*line, spacing=28) for line in panels if line]
+    return (
+        alt.vconcat(*lines, spacing=28, background="white", padding=12)
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_title(anchor="start", fontSize=13, fontWeight=600, color=INK, offset=10)
+        .configure_axis(
+            labelColor=INK,
+            titleColor=INK,
+            labelFontSize=11,
+            titleFontSize=11,
+            titleFontWeight="normal",
+            titlePadding=8,
+            gridColor=FAINT,
+            domainColor=RULER,
+            tickColor=RULER,
+            tickSize=4,
+        )
+        .configure_legend(
+            orient="bottom",
+            columns=4,
+            labelColor=INK,
+            labelFontSize=11,
+            labelLimit=200,
+            symbolSize=80,
+            symbolOpacity=1,
+            symbolStrokeWidth=1.5,
+            title=None,
+            offset=14,
+            columnPadding=18,
+        )
+    )
+
+
+def _sides(members: Sequence[Row], role: str) -> list[tuple[str, Side]]:
+    sides = ((row.name, row.serial if role == SERIAL else row.control) for row in members)
+    return [(name, side) for name, side in sides if side is not None]
+
+
+def _line(at: float) -> alt.Chart:
+    """A dashed line across a panel."""
+    mark = alt.Chart(_data([{"at": at}])).mark_rule(aria=False, color=RULER, strokeDash=[4, 3], strokeWidth=1)
+    return mark.encode(y=alt.Y("at:Q"))
+
+
+def _data(values: list[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=[{key: _number(value) for key, value in each.items()} for each in values])
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _colour(names: Sequence[str]) -> alt.Color:
+    return alt.Color("row:N", scale=_scale(names, 0))
+
+
+def _shape(names: Sequence[str]) -> alt.Shape:
+    return alt.Shape("row:N", scale=_scale(names, 1))
+
+
+def _scale(names: Sequence[str], place: int) -> alt.Scale:
+    return alt.Scale(domain=list(names), range=[STYLE[name][place] for name in names])
+
+
+def _cost_model(members: Sequence[Row]) -> str:
+    models = {side.runs[0].cost_model for row in members for side in (row.serial, row.control) if side}
+    return f"{', '.join(map(plain, sorted(models)))} cost model"
+
+
+def _ticks(low: float, high: float) -> list[int]:
+    """Powers of ten with their halves and doubles, around a range."""
+    every = [step * 10**power for power in range(10) for step in (1, 2, 5)]
+    return [tick for tick in every if low / 1.6 <= tick <= high * 1.6]

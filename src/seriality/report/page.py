@@ -1,0 +1,218 @@
+"""One self-contained page: what was run, the verdict and its rule, the table, the figures and their numbers.
+
+The page needs no network and runs no script; a policy in its head forbids both. Whatever comes from a record
+is escaped on its way in: the one function that makes markup, `element`, escapes every text it is given.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from ..analysis import Row, Side
+from ..store import Record
+from . import figures
+from .summary import RULE, Summary, count, plain, summaries
+from .terminal import agreement, deepest, heading, reach, solves, span, yes_no
+
+CAPTIONS = {
+    "accuracy_against_depth": (
+        "Accuracy against depth.",
+        f"Marks are means over seeds, small dots single seeds; bars span the {RULE.confidence:.0%} Wilson "
+        f"intervals of all seeds. The dashed line is {RULE.accuracy:.0%}: from there on a solver is right. At "
+        "each depth the marks stand side by side. If the paper is right, the serial task parts the rows and "
+        "the control does not.",
+    ),
+    "reach_against_span": (
+        "Reach against metered span.",
+        "Span is the longest chain of dependent matrix products behind one answer, on a log scale. Bars are "
+        f"{RULE.confidence:.0%} bootstrap intervals over seeds, where they have a width. The dashed line is "
+        "the largest depth that was evaluated. If the paper is right, reach needs span on the serial task and "
+        "not on the control, and the span of denoising a fixed answer does not help.",
+    ),
+}
+
+
+class Markup(str):
+    """Text that is markup already and is not escaped again."""
+
+
+def element(tag: str, *children: str, **attributes: str) -> Markup:
+    """An HTML element; children and attribute values are escaped unless they are markup.
+
+    >>> element("td", "<script>", cls="span")
+    '<td class="span">&lt;script&gt;</td>'
+    """
+    given = "".join(
+        f' {name.replace("cls", "class")}="{escape(value)}"' for name, value in attributes.items()
+    )
+    inner = "".join(child if isinstance(child, Markup) else escape(child) for child in children)
+    return Markup(f"<{tag}{given}>{inner}</{tag}>")
+
+
+def write(records: Sequence[Record], out: Path) -> list[Path]:
+    """Write the page at `out` and its figures in a folder beside it; the paths written, the page first.
+
+    ValueError if there are no records.
+    """
+    if not records:
+        raise ValueError("there are no records to report; `seriality run demo` makes some")
+    found = summaries(records)
+    folder = out.with_name(f"{out.stem}_figures")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths, sections = [out], []
+    for place, summary in enumerate(found):
+        drawn = []
+        for name, chart in figures.figures(summary).items():
+            label = name if len(found) == 1 else f"{name}_{place + 1}"
+            paths += (saved := figures.save(chart, folder / label))
+            drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
+        sections.append(_section(summary, drawn))
+    out.write_text(_page(sections), encoding="utf-8")
+    return paths
+
+
+def _page(sections: Iterable[Markup]) -> str:
+    style = Markup(files("seriality.report").joinpath("page.css").read_text(encoding="utf-8"))
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    head = (
+        Markup('<meta charset="utf-8">'),
+        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        element("title", "Serial compute, measured"),
+        element("style", style),
+    )
+    intro = element(
+        "header",
+        element("h1", "Serial compute, measured"),
+        element(
+            "p",
+            "Which models compute in parallel, and which solve problems that are serial? Table 1 of “The "
+            "Serial Scaling Hypothesis”, with the paper's ticks replaced by measurements.",
+            cls="lead",
+        ),
+    )
+    body = element("body", element("main", intro, *sections))
+    return f"<!doctype html>\n{element('html', element('head', *head), body, lang='en')}\n"
+
+
+def _section(summary: Summary, drawn: list[Markup]) -> Markup:
+    claim, said = summary.claim, summary.verdict
+    verdict = element(
+        "div",
+        element("p", f"Claim {claim.id} · paper, section {claim.section}", cls="label"),
+        element(
+            "p",
+            element("strong", said.status.capitalize()),
+            f" by the records of {summary.study}.",
+            cls="said",
+        ),
+        element("p", claim.statement),
+        element("ul", *(element("li", plain(reason)) for reason in said.reasons)),
+        cls=f"verdict {said.status}",
+    )
+    rule = element("ol", *(element("li", each) for each in claim.rule))
+    facts = (part for name, value in summary.facts for part in (element("dt", name), element("dd", value)))
+    return element(
+        "section",
+        element("h2", f"Study {summary.study}"),
+        verdict,
+        *(_table(summary, family, members) for family, members in summary.table.items()),
+        element("p", _key(), cls="note"),
+        *drawn,
+        *(_numbers(family, members) for family, members in summary.table.items()),
+        element("h3", "The decision rule, fixed before the run"),
+        rule,
+        element("h3", "What was run"),
+        element("dl", *facts),
+    )
+
+
+def _key() -> str:
+    return (
+        "Span: the longest chain of dependent matrix products behind one answer, metered from the program, as "
+        "a function of the input length n. Reach: the largest depth up to which test accuracy is at least "
+        f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Control: a "
+        "twin task in the same format that has a shortcut; failing at both shows nothing about serial "
+        f"problems. In brackets: fewer than {RULE.seeds} seeds, not evidence."
+    )
+
+
+def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
+    names = ("Solver", "Metered span", "Parallel?", "Reach, serial task", "Reach, control", "Solves serial?")
+    names += ("Paper: parallel, solves", "Agreement")
+    rows = []
+    for row in members:
+        law = f" ({plain(row.law)})" if row.law else ""
+        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
+        cells = (
+            element("th", row.name, scope="row"),
+            element("td", span(row), element("small", law)),
+            element("td", "–" if row.law is None else yes_no(row.parallel)),
+            element("td", _reach(row.serial)),
+            element("td", _reach(row.control)),
+            element("td", solves(row)),
+            element("td", said),
+            element("td", agreement(row), cls=row.verdict.replace(" ", "-")),
+        )
+        rows.append(element("tr", *cells))
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
+    title = element("h3", f"{heading(summary, family)}; depth up to {deepest(members)}")
+    return Markup(title + element("div", element("table", head, element("tbody", *rows)), cls="wide"))
+
+
+def _reach(side: Side | None) -> Markup:
+    """The reach with its interval spelt out, even where it has no width."""
+    if side is None or len(side.runs) == 1 or side.reach.low != side.reach.high:
+        return Markup(escape(reach(side)))
+    interval = f" ({side.reach.low:g}–{side.reach.high:g})"
+    return Markup(
+        escape(f"{side.reach.estimate:g}") + element("small", interval + reach(side).partition(",")[2])
+    )
+
+
+def _figure(name: str, label: str, drawing: str, folder: str) -> Markup:
+    title, text = CAPTIONS[name]
+    links = (
+        Markup(f"{element('a', kind.upper(), href=f'{folder}/{label}.{kind}')} ") for kind in ("svg", "png")
+    )
+    return element(
+        "figure",
+        element("div", Markup(figures.inline(drawing, label, f"{title} {text}")), cls="card"),
+        element("figcaption", element("strong", title), f" {text} ", *links),
+    )
+
+
+def _numbers(family: str, members: Sequence[Row]) -> Markup:
+    """The accuracies behind the first figure: mean over seeds, least and greatest seed."""
+    rows = []
+    depths: tuple[int, ...] = ()
+    for row in members:
+        for role, side in (("serial", row.serial), ("control", row.control)):
+            if side is None:
+                continue
+            depths = depths if len(depths) > len(side.runs[0].depths) else side.runs[0].depths
+            test = np.array([run.test for run in side.runs])
+            shares = (
+                f"{mean:.1%} ({low:.1%}–{high:.1%})" if len(test) > 1 else f"{mean:.1%}"
+                for mean, low, high in zip(test.mean(0), test.min(0), test.max(0), strict=True)
+            )
+            rate = element("td", f"{side.learning_rate:g}")
+            cells = (
+                element("td", f"{depth}: {share}")
+                for depth, share in zip(side.runs[0].depths, shares, strict=True)
+            )
+            rows.append(
+                element("tr", element("th", row.name, scope="row"), element("td", role), rate, *cells)
+            )
+    names = ("Solver", "Task", "Learning rate", *("Depth: accuracy" for _ in depths))
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
+    return element(
+        "details",
+        element("summary", f"The numbers behind the figure: {plain(family)}, {count(len(rows), 'line')}"),
+        element("p", "Mean accuracy over seeds, with the least and the greatest seed.", cls="note"),
+        element("div", element("table", head, element("tbody", *rows)), cls="wide"),
+    )
