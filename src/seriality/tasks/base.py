@@ -127,6 +127,15 @@ def _sample(task: AbstractTask, count: int, key: Key[Array, ""], depth: Int[Arra
     return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
 
 
+def uniform(key: Key[Array, ""], choices: Int[np.ndarray, " draws"]) -> Int[Array, " draws"]:
+    """Independent integers, the i-th uniform in 0..choices[i] − 1 up to a bias of choices[i] / 2^32.
+
+    One call of the generator whatever is drawn: generators dominate the time to compile.
+    """
+    bits = jax.random.bits(key, choices.shape)
+    return (bits % jnp.asarray(choices, jnp.uint32)).astype(jnp.int32)
+
+
 def lay_out(fields: Int[Array, " field_length"], answer_length: int) -> Int[Array, " prompt_length"]:
     """The prompt: the fields of the task, then a QUERY for every token of the answer."""
     return jnp.concatenate([fields, jnp.full(answer_length, QUERY, fields.dtype)])

@@ -33,7 +33,17 @@ from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
 from ..instance import PAD, Format
-from .base import FIRST, SPECIAL, AbstractTask, ask_at_the_end, integer_fault, lay_out, lookup, refuse
+from .base import (
+    FIRST,
+    SPECIAL,
+    AbstractTask,
+    ask_at_the_end,
+    integer_fault,
+    lay_out,
+    lookup,
+    refuse,
+    uniform,
+)
 
 OPERATIONS = {
     "AND": (0, 0, 0, 1),
@@ -99,9 +109,9 @@ class CircuitValue(AbstractTask):
 
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         g = self.gates_per_layer
-        inputs_key, gates_key = jax.random.split(key)
-        inputs = jax.random.bernoulli(inputs_key, shape=(2 * g,)).astype(jnp.int32) + FIRST
-        gates = jax.random.randint(gates_key, (self.layers, g), FIRST_GATE, FIRST_GATE + self._gate_kinds)
+        kinds = np.repeat([2, self._gate_kinds], [2 * g, g * self.layers])
+        inputs, gates = jnp.split(uniform(key, kinds), [2 * g])
+        inputs, gates = inputs + FIRST, gates.reshape(self.layers, g) + FIRST_GATE
         within = jnp.arange(self.layers)[:, None] < depth
         gates = jnp.where(within, gates, PAD)
         rows = self._rows(inputs.reshape(2, g), gates)

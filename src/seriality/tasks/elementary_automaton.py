@@ -23,7 +23,17 @@ from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
 from ..instance import PAD, Format
-from .base import FIRST, SPECIAL, AbstractTask, ask_at_the_end, integer_fault, lay_out, lookup, refuse
+from .base import (
+    FIRST,
+    SPECIAL,
+    AbstractTask,
+    ask_at_the_end,
+    integer_fault,
+    lay_out,
+    lookup,
+    refuse,
+    uniform,
+)
 
 STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
 
@@ -79,7 +89,7 @@ class ElementaryAutomaton(AbstractTask):
         return 2**self.width
 
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
-        first = jax.random.bernoulli(key, shape=(self.width,)).astype(jnp.int32)
+        first = uniform(key, np.full(self.width, 2))
 
         def step(cells: Int[Array, " width"], active: Array):
             pattern = 4 * jnp.roll(cells, 1) + 2 * cells + jnp.roll(cells, -1)
@@ -110,7 +120,7 @@ class ElementaryAutomaton(AbstractTask):
         """One lookup a cell and step; if additive: count the steps, fetch that power, multiply, take bits."""
         w, s = self.width, self.steps
         if self.is_additive:
-            return Cost(work=2 * s - 1 + 3 * w * w + 3 * w, span=6)
+            return Cost(work=2 * s - 1 + 3 * w * w + 3 * w, span=5 + (s > 1))
         return Cost(work=w * s, span=s)
 
     def render(

@@ -23,7 +23,7 @@ from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
 from ..instance import PAD, UNASKED, Format
-from .base import FIRST, SPECIAL, AbstractTask, integer_fault, lay_out, lookup, refuse
+from .base import FIRST, SPECIAL, AbstractTask, integer_fault, lay_out, lookup, refuse, uniform
 from .monoids import MONOIDS, Monoid
 
 
@@ -81,7 +81,7 @@ class Words(AbstractTask):
 
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         within = jnp.arange(self.length) < depth
-        letters = jax.random.randint(key, (self.length,), 0, len(self._letters))
+        letters = uniform(key, np.full(self.length, len(self._letters)))
         word = jnp.where(within, lookup(self._letters, letters), PAD)
         products = self._prefix_products(word)
         answer = products[-1:]
@@ -106,9 +106,9 @@ class Words(AbstractTask):
         """Addition: shift, floor, sum, remainder, shift. Reset: four steps. Else one lookup a product."""
         n = self.length
         if self._monoid.is_addition:
-            return Cost(work=3 * n + 1, span=5)
+            return Cost(work=3 * n + 1, span=4 + (n > 1))
         if self._monoid.is_reset:
-            return Cost(work=3 * n, span=4)
+            return Cost(work=3 * n, span=3 + (n > 1))
         return Cost(work=n - 1, span=(n - 1).bit_length())
 
     def render(

@@ -1,0 +1,174 @@
+"""Monoids against permutations composed by hand, a brute-force check of the laws, and known groups."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seriality.tasks import MONOIDS, Monoid, monoid
+from seriality.tasks.monoids import cycle_notation
+
+
+def parse(cycles, points):
+    """The map that a text in cycle notation stands for."""
+    image = {p: p for p in range(points)}
+    for cycle in cycles.strip("()").split(")("):
+        for here, there in zip(cycle, cycle[1:] + cycle[:1], strict=True):
+            image[int(here)] = int(there)
+    return image
+
+
+def after(first, then):
+    return {p: then[first[p]] for p in first}
+
+
+def is_monoid(table):
+    """The definition, by brute force."""
+    k = range(len(table))
+    if any(entry not in k for row in table for entry in row):
+        return False
+    associative = all(table[table[a][b]][c] == table[a][table[b][c]] for a, b, c in product(k, repeat=3))
+    return associative and any(all(table[e][a] == a == table[a][e] for a in k) for e in k)
+
+
+def permutation_group(members):
+    index = {p: i for i, p in enumerate(members)}
+    return [[index[tuple(b[x] for x in a)] for b in members] for a in members]
+
+
+@pytest.mark.parametrize(("name", "points", "size"), [("S5", 5, 120), ("A5", 5, 60)])
+def test_permutations_compose_as_maps(name, points, size):
+    group = MONOIDS[name]()
+    maps = [parse(text, points) for text in group.elements]
+    assert len({tuple(m.values()) for m in maps}) == group.size == size
+    for a, b in product(range(size), repeat=2):
+        assert maps[group.table[a][b]] == after(maps[a], maps[b])
+
+
+def test_a4_times_z5_composes_in_both_parts():
+    group = MONOIDS["A4xZ5"]()
+    parts = [(parse(text.split("+")[0], 4), int(text.split("+")[1])) for text in group.elements]
+    assert len(parts) == 60
+    for a, b in product(range(60), repeat=2):
+        (p, i), (q, j) = parts[a], parts[b]
+        assert parts[group.table[a][b]] == (after(p, q), (i + j) % 5)
+
+
+def test_the_small_ones_by_hand():
+    assert MONOIDS["parity"]().table == ((0, 1), (1, 0))
+    assert MONOIDS["Z60"]().table[59][7] == 6
+    reset = MONOIDS["reset"]()
+    state = reset.identity
+    for letter, expected in [("hold", "hold"), ("set1", "set1"), ("hold", "set1"), ("set0", "set0")]:
+        state = reset.table[state][reset.elements.index(letter)]
+        assert reset.elements[state] == expected
+
+
+@pytest.mark.parametrize("name", MONOIDS)
+def test_words_of_one_length_reach_every_element(name):
+    built_in = MONOIDS[name]()
+    reached = {built_in.identity}
+    for _ in range(300):
+        reached = {built_in.table[a][g] for a in reached for g in built_in.generators}
+        if len(reached) == built_in.size:
+            return
+    pytest.fail(f"after 300 letters only {len(reached)} of {built_in.size} elements can occur")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("S5", (False, False, False)),
+        ("A5", (False, False, False)),
+        ("A4xZ5", (True, False, False)),
+        ("Z60", (True, True, False)),
+        ("parity", (True, True, False)),
+        ("reset", (True, False, True)),
+    ],
+)
+def test_what_each_is(name, kind):
+    built_in = MONOIDS[name]()
+    assert (built_in.is_solvable, built_in.is_addition, built_in.is_reset) == kind
+
+
+def test_solvable_by_galois():
+    def symmetric(n):
+        return permutation_group(list(permutations(range(n))))
+
+    assert monoid(symmetric(3)).is_solvable
+    assert monoid(symmetric(4)).is_solvable
+    a5 = np.array(MONOIDS["A5"]().table)
+    with_zero = np.full((61, 61), 60)
+    with_zero[:60, :60] = a5
+    assert not monoid(with_zero).is_solvable  # the group hides in a monoid that is no group
+    assert monoid(np.where(a5 >= 0, a5, 0)).is_solvable is False
+
+
+def test_cycle_notation():
+    assert [cycle_notation(p) for p in [(0, 1), (1, 0), (2, 0, 1), (3, 2, 1, 0)]] == [
+        "()",
+        "(01)",
+        "(021)",
+        "(03)(12)",
+    ]
+
+
+def test_an_element_other_than_0_may_be_the_identity():
+    assert monoid([[0, 0], [0, 1]]).identity == 1
+
+
+KNOWN = [
+    MONOIDS["parity"]().table,
+    MONOIDS["reset"]().table,
+    [[0, 0, 0], [0, 1, 2], [0, 2, 1]],  # multiplication modulo 3
+    [[max(a, b) for b in range(4)] for a in range(4)],
+    permutation_group(list(permutations(range(3)))),
+]
+
+
+@given(st.data())
+def test_a_table_is_taken_if_and_only_if_it_is_a_monoid(data):
+    table = data.draw(st.sampled_from(KNOWN))
+    k = len(table)
+    order = data.draw(st.permutations(range(k)))
+    table = [[order[table[order.index(a)][order.index(b)]] for b in range(k)] for a in range(k)]
+    for _ in range(data.draw(st.integers(0, 2))):
+        row, column = data.draw(st.tuples(*[st.integers(0, k - 1)] * 2))
+        table[row][column] = data.draw(st.integers(-1, k))
+    if is_monoid(table):
+        assert monoid(table).table == tuple(map(tuple, table))
+    else:
+        with pytest.raises(ValueError, match=r"not closed|not associative|no identity"):
+            monoid(table)
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_the_witness_of_non_associativity_is_one(table):
+    try:
+        monoid(table)
+    except ValueError as error:
+        for line in str(error).splitlines():
+            if "not associative" in line:
+                a, b, c = (int(x) for x in line.split("(")[1].replace(")", "").split(" ")[0].split("·"))
+                assert table[table[a][b]][c] != table[a][table[b][c]]
+
+
+def test_messages_say_what_to_do():
+    with pytest.raises(
+        ValueError, match=r"(?s)2 faults.*not associative: \(0·0\)·1 = 0 but 0·\(0·1\) = 1.*no identity"
+    ):
+        monoid([[1, 0], [0, 0]])
+    with pytest.raises(ValueError, match="square"):
+        monoid([[0, 1], [1]])
+    with pytest.raises(ValueError, match=r"0·1 = 2; entries must lie in 0\.\.1"):
+        monoid([[0, 2], [1, 0]])
+    with pytest.raises(ValueError, match=r"no product of them is 1; add it"):
+        monoid([[0, 1, 2], [1, 2, 0], [2, 0, 1]], [0])
+    with pytest.raises(ValueError, match=r"fewer than two.*add the identity 0"):
+        monoid([[0, 1], [1, 0]], [1])
+    with pytest.raises(ValueError, match=r"must be different elements of 0\.\.1"):
+        monoid([[0, 1], [1, 0]], [1, 2])
+    with pytest.raises(ValueError, match=r"1 different names, but the table has 2 rows"):
+        Monoid("twice", ((0, 1), (1, 0)), (0, 1), ("a", "a"))

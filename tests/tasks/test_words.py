@@ -1,0 +1,106 @@
+"""Words against permutations applied to points one after another, and a plain fold of the table."""
+
+from functools import reduce
+from itertools import permutations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from seriality.instance import PAD, UNASKED
+from seriality.tasks import Words, monoid
+
+KEY = jax.random.key(5)
+
+
+def apply_cycles(cycles, point):
+    for cycle in cycles.strip("()").split(")("):
+        if str(point) in cycle:
+            return int((cycle + cycle[0])[cycle.index(str(point)) + 1])
+    return point
+
+
+def test_s5_moves_points_one_letter_at_a_time():
+    task = Words("S5", length=9)
+    text = task.format.tokens
+    batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.arange(20) % 9 + 1))
+    for prompt, answer, depth in zip(batch.prompt, batch.answer, batch.depth, strict=True):
+        letters = [text[t] for t in prompt[: int(depth)]]
+        assert set(letters) <= {"(01)", "(01234)"}
+        images = [reduce(lambda point, letter: apply_cycles(letter, point), letters, p) for p in range(5)]
+        assert images == [apply_cycles(text[int(answer[0])], p) for p in range(5)]
+
+
+def relabelled_s3():
+    members = list(permutations(range(3)))[::-1]  # the identity comes last
+    index = {p: i for i, p in enumerate(members)}
+    return monoid([[index[tuple(b[x] for x in a)] for b in members] for a in members], name="S3")
+
+
+def relabelled_reset():
+    """A latch of four values whose identity is element 2."""
+    return monoid([[b if b != 2 else a for b in range(5)] for a in range(5)], name="latch")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Words("parity", length=11),
+        Words("A4xZ5", length=11),
+        Words(relabelled_s3(), length=11),
+        Words(relabelled_reset(), length=11),
+        Words(monoid([[0]], name="trivial"), length=11),
+    ],
+    ids=lambda task: getattr(task.monoid, "name", task.monoid),
+)
+def test_trace_labels_and_answer_are_the_fold(task):
+    table = task._monoid.table
+    batch = jax.tree.map(np.asarray, task.sample(22, key=KEY, depth=jnp.arange(22) % 11 + 1))
+    answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
+    for i, depth in enumerate(batch.depth):
+        word = batch.prompt[i, :depth] - 2
+        products = [reduce(lambda a, b: table[a][b], word[: n + 1]) + 2 for n in range(depth)]
+        padding = 11 - int(depth)
+        assert batch.trace[i].tolist() == products + [PAD] * padding
+        assert batch.labels[i].tolist() == products + [UNASKED] * padding + products[-1:]
+        assert batch.answer[i].tolist() == answers[i].tolist() == products[-1:]
+
+
+def test_labels_are_the_reference_on_every_prefix():
+    task = Words("A5", length=8, generators="all")
+    batch = jax.tree.map(np.asarray, task.sample(6, key=KEY))
+    reference = jax.jit(jax.vmap(task.reference))
+    for length in range(1, 9):
+        prefix = np.where((np.arange(9) < length) | (np.arange(9) == 8), batch.prompt, PAD)
+        assert np.array_equal(reference(prefix)[:, 0], batch.labels[:, length - 1])
+
+
+def test_which_letters_occur():
+    few, all_of_them = Words("A5", length=64), Words("A5", length=64, generators="all")
+    text = few.format.tokens
+    prompts = [np.asarray(t.sample(32, key=KEY).prompt)[:, :-1] for t in (few, all_of_them)]
+    assert {text[t] for t in np.unique(prompts[0])} == {"(012)", "(01234)"}
+    assert len(np.unique(prompts[1])) == 60
+
+
+def test_every_letter_is_as_likely():
+    letters = np.asarray(Words("Z60", length=64).sample(256, key=KEY).prompt)[:, :-1]
+    _, counts = np.unique(letters, return_counts=True)
+    assert np.all(np.abs(counts - 4096) < 5 * np.sqrt(16384 * 3 / 16))
+
+
+def test_controls():
+    assert Words("S5", length=9).control == Words("reset", length=9)
+    assert Words("A5", generators="all").control == Words("reset", generators="all")
+    assert [Words(name).control for name in ("A4xZ5", "Z60", "parity", "reset")] == [None] * 4
+
+
+def test_render():
+    task = Words("S5", length=4)
+    prompt, trace, answer = np.array([5, 0, 0, 0, 1]), np.array([5, 0, 0, 0]), np.array([5])
+    text = task.format.tokens[5]
+    assert (
+        task.render(prompt, trace, answer).split()
+        == f"step letter product 1 {text} {text} answer: {text}".split()
+    )
