@@ -297,6 +297,15 @@ def test_dead_carries_of_a_while_are_not_counted():
     assert cost(program(keep=False), VECTOR) == Cost(9 * 16, 9)
     assert cost(program(keep=True), VECTOR) == Cost(2 * 9 * 16, 9)
 
+    def feeding(x):
+        def body(state):
+            i, used, feeds = state
+            return i + 1, jnp.tanh(feeds), jnp.sin(feeds)
+
+        return lax.while_loop(lambda state: state[0] < 9, body, (0, x, x))[1]
+
+    assert cost(feeding, VECTOR) == Cost(2 * 9 * 16, 9)
+
 
 def test_a_function_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="pass the input as an argument"):
