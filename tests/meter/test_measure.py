@@ -299,7 +299,7 @@ def test_dead_carries_of_a_while_are_not_counted():
 
     def feeding(x):
         def body(state):
-            i, used, feeds = state
+            i, _, feeds = state
             return i + 1, jnp.tanh(feeds), jnp.sin(feeds)
 
         return lax.while_loop(lambda state: state[0] < 9, body, (0, x, x))[1]
