@@ -21,16 +21,16 @@ CAPTIONS = {
     "accuracy_against_depth": (
         "Accuracy against depth.",
         f"Marks are means over seeds, small dots single seeds; bars span the {RULE.confidence:.0%} Wilson "
-        f"intervals of all seeds. The dashed line is {RULE.accuracy:.0%}: from there on a solver is right. At "
+        f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards a solver is right. At "
         "each depth the marks stand side by side. If the paper is right, the serial task parts the rows and "
         "the control does not.",
     ),
     "reach_against_span": (
         "Reach against metered span.",
-        "Span is the longest chain of dependent matrix products behind one answer, on a log scale. Bars are "
+        "Span is the longest chain of dependent operations behind one answer, on a log scale. Bars are "
         f"{RULE.confidence:.0%} bootstrap intervals over seeds, where they have a width. The dashed line is "
-        "the largest depth that was evaluated. If the paper is right, reach needs span on the serial task and "
-        "not on the control, and the span of denoising a fixed answer does not help.",
+        "the largest depth that was evaluated. If the paper is right, reach needs span on the serial task "
+        "and not on the control, and the span of denoising a fixed answer does not help.",
     ),
 }
 
@@ -133,7 +133,7 @@ def _section(summary: Summary, drawn: list[Markup]) -> Markup:
 
 def _key() -> str:
     return (
-        "Span: the longest chain of dependent matrix products behind one answer, metered from the program, as "
+        "Span: the longest chain of dependent operations behind one answer, metered from the program, as "
         "a function of the input length n. Reach: the largest depth up to which test accuracy is at least "
         f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Control: a "
         "twin task in the same format that has a shortcut; failing at both shows nothing about serial "

@@ -104,7 +104,7 @@ def _facts(records: list[Record], runs: list[Run], table: dict[str, list[Row]], 
     yield "Batch", _several(each.get("batch") for each in budgets)
     yield "Learning rates", _several(each.get("learning_rate") for each in budgets)
     yield "Test instances per depth", _several(run.tries for run in runs)
-    yield "Wall time, all trials", duration(sum(_number(each.get("wall_s")) for each in provenance))
+    yield "Wall time, all trials", duration(sum(map(_wall_s, provenance)))
     yield "Device", _several(each.get("device") for each in provenance)
     yield "Commit", _several(each.get("commit") for each in provenance)
     yield "Versions", _several(_versions(each.get("versions")) for each in provenance)
@@ -130,5 +130,8 @@ def _versions(versions: Any) -> str | None:
     )
 
 
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _wall_s(provenance: dict[str, Any]) -> float:
+    """A trial's share of the wall time; trials that were trained together hold the time of all of them."""
+    wall_s, together = provenance.get("wall_s"), provenance.get("together")
+    shared = together if isinstance(together, int) and together > 1 else 1
+    return float(wall_s) / shared if isinstance(wall_s, int | float) else 0.0

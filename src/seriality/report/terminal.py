@@ -107,7 +107,7 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
     )
     yield Text(
         "Span: metered, n = input length. Reach: depth up to which accuracy is at least "
-        f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval where it has a width). "
+        f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval if it has a width). "
         "Control: reach on a twin task that has a shortcut. Paper: parallel, solves. In brackets: too few "
         "seeds to be evidence.",
         style="dim",
