@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,11 @@ def accuracy(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
     """Accuracy on test instances against depth: the mean of the seeds, and every seed with its interval."""
     sides = _sides(members, role)
     depths = sorted({depth for _, side in sides for depth in side.runs[0].depths})
+    closest = min((after / before for before, after in pairwise(depths)), default=2.0)
+    step = min(1.055, closest ** (1 / (len(sides) + 2)))
     means, seeds = [], []
     for place, (name, side) in enumerate(sides):
-        apart = 1.055 ** (place - (len(sides) - 1) / 2)
+        apart = step ** (place - (len(sides) - 1) / 2)
         test = np.array([run.test for run in side.runs])
         low, high = (np.array([getattr(run, end) for run in side.runs]) for end in ("test_low", "test_high"))
         for column, depth in enumerate(side.runs[0].depths):
@@ -97,7 +100,7 @@ def accuracy(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
         "depth:Q",
         title="depth of the instance",
         scale=alt.Scale(type="log", base=2, domain=[depths[0] * 0.78, depths[-1] * 1.28], nice=False),
-        axis=alt.Axis(values=depths, format="d", grid=False),
+        axis=alt.Axis(values=depths, format="d", grid=False, labelOverlap="greedy"),
     )
     y = alt.Y(
         "accuracy:Q",
@@ -149,7 +152,7 @@ def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
         "reach:Q",
         title="reach (depth)",
         scale=alt.Scale(type="symlog", constant=1, domain=[0, deepest * 1.15], nice=False),
-        axis=alt.Axis(values=depths, format="d"),
+        axis=alt.Axis(values=depths, format="d", labelOverlap="greedy"),
     )
     base = alt.Chart(_data(points))
     return alt.layer(

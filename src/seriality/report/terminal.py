@@ -33,8 +33,9 @@ def yes_no(answer: bool | None) -> str:
 
 def solves(row: Row) -> str:
     """The answer on the serial task as a sign and words."""
-    sign = {"yes": "✓ ", "no": "✗ ", "not run": "– "}.get(row.solves.partition(";")[0], "? ")
-    return sign + row.solves
+    if row.serial is None:
+        return "–"
+    return {"yes": "✓ ", "no": "✗ "}.get(row.solves.partition(";")[0], "? ") + row.solves
 
 
 def span(row: Row) -> str:
@@ -45,7 +46,7 @@ def span(row: Row) -> str:
 def reach(side: Side | None) -> str:
     """A reach, its interval where that has any width, and how many runs diverged."""
     if side is None:
-        return "not run"
+        return "–"
     low, high = (f"{end:g}" for end in (side.reach.low, side.reach.high))
     interval = f" ({low}–{high})" if low != high else ""
     diverged = f", {side.diverged} diverged" if side.diverged else ""
@@ -75,7 +76,7 @@ def deepest(members: Sequence[Row]) -> int:
 def _study(summary: Summary) -> Iterator[RenderableType]:
     for family, members in summary.table.items():
         found = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        found.add_column("Solver")
+        found.add_column("Solver", min_width=11)
         found.add_column("Span", overflow="fold")
         found.add_column("Parallel", no_wrap=True)
         found.add_column(f"Reach/{deepest(members)}")
