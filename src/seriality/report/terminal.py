@@ -83,7 +83,7 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
         found.add_column("Control")
         found.add_column("Solves", min_width=6)
         found.add_column("Paper", no_wrap=True)
-        found.add_column("Agreement", no_wrap=True)
+        found.add_column("Agreement", no_wrap=True, min_width=len("(contradicts)"))
         for row in members:
             said = (row.expected_parallel, row.expected_solves)
             found.add_row(
