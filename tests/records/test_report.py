@@ -216,3 +216,7 @@ def test_the_table_says_what_is_not_evidence_and_what_contradicts(made_up):
     assert "contradicts" in text
     assert "C01 (paper, 2.3, Table 1): contradicted" in text
     assert "MLP (words)" in text
+    mixed = [each for each in odd if each.settings["row"] != "MLP" or each.settings["seed"] < 4]
+    mixed[-1] = made_up.record("MLP", role="control", seed=3, reach=8)
+    assert "(contradicts)" in shown(mixed)
+    assert "16 (8–16)" in shown(mixed)

@@ -75,7 +75,7 @@ def deepest(members: Sequence[Row]) -> int:
 
 def _study(summary: Summary) -> Iterator[RenderableType]:
     for family, members in summary.table.items():
-        found = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        found = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
         found.add_column("Solver", min_width=11)
         found.add_column("Span", overflow="fold")
         found.add_column("Parallel", no_wrap=True)
