@@ -50,7 +50,7 @@ def random_circuits(task, count):
 @pytest.mark.parametrize(("gates_per_layer", "layers"), [(2, 3), (4, 5)])
 def test_direct_evaluation(wiring, gates_per_layer, layers):
     task = CircuitValue(gates_per_layer, layers, wiring)
-    batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.arange(20) % layers + 1))
+    batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.asarray(np.arange(20) % layers + 1)))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
     for i, depth in enumerate(batch.depth):
         circuit = layers_of(task, batch.prompt[i])

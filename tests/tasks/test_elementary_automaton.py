@@ -46,7 +46,7 @@ def test_published_rows(rule, rows):
 @pytest.mark.parametrize("rule", [110, 90, 60, 184])
 def test_every_row_is_the_definition(rule):
     task = ElementaryAutomaton(rule=rule, width=5, steps=6)
-    batch = jax.tree.map(np.asarray, task.sample(12, key=KEY, depth=jnp.arange(12) % 6 + 1))
+    batch = jax.tree.map(np.asarray, task.sample(12, key=KEY, depth=jnp.asarray(np.arange(12) % 6 + 1)))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
     for i, depth in enumerate(batch.depth):
         row = (batch.prompt[i, :5] - CELL).tolist()

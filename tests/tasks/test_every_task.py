@@ -25,12 +25,13 @@ EXAMPLES = [
     CircuitValue(gates_per_layer=3, layers=4, wiring="wide"),
 ]
 EVERY = pytest.mark.parametrize("task", EXAMPLES, ids=str)
+ONE_EACH = pytest.mark.parametrize("task", {type(task): task for task in EXAMPLES}.values(), ids=str)
 COUNT = 16
 KEY = jax.random.key(3)
 
 
 def depths(task):
-    return jnp.arange(COUNT) % task.max_depth + 1
+    return jnp.asarray(np.arange(COUNT) % task.max_depth + 1)
 
 
 @cache
@@ -75,14 +76,14 @@ def test_the_reference_gives_the_answer(task):
     assert np.array_equal(jax.jit(jax.vmap(task.reference))(batch.prompt), batch.answer)
 
 
-@EVERY
+@ONE_EACH
 def test_batch_size_never_changes_data(task):
     whole, part = instances(task), instances(task, count=3)
     assert same(jax.tree.map(lambda x: x[:3], whole), part)
     assert len(np.unique(whole.prompt, axis=0)) > COUNT // 2
 
 
-@EVERY
+@ONE_EACH
 def test_depth_may_be_an_int_an_array_or_traced(task):
     whole = task.sample(COUNT, key=KEY)
     assert same(whole, task.sample(COUNT, key=KEY, depth=task.max_depth))
@@ -110,8 +111,9 @@ def test_score_wants_every_token(task):
     batch = task.sample(COUNT, key=KEY, depth=depths(task))
     assert np.all(task.score(batch.answer, batch))
     for place in range(task.format.answer_length):
-        wrong = jnp.asarray(batch.answer).at[::2, place].add(1)
-        assert np.array_equal(task.score(wrong, batch), np.arange(COUNT) % 2 == 1)
+        wrong = np.array(batch.answer)
+        wrong[::2, place] += 1
+        assert np.array_equal(task.score(jnp.asarray(wrong), batch), np.arange(COUNT) % 2 == 1)
 
 
 @EVERY
@@ -143,9 +145,9 @@ def test_the_control_is_a_twin_with_a_shortcut(task):
 @pytest.mark.parametrize(
     ("task", "dial", "other"),
     [
-        (Words("S5", length=4), "monoid", "A5"),
-        (Words("S5", length=4), "length", 5),
-        (Words("S5", length=4), "generators", "all"),
+        (Words("S5", length=7), "monoid", "A5"),
+        (Words("S5", length=7), "length", 8),
+        (Words("S5", length=7), "generators", "all"),
         (ElementaryAutomaton(110, 5, 4), "rule", 30),
         (ElementaryAutomaton(110, 5, 4), "width", 6),
         (ElementaryAutomaton(110, 5, 4), "steps", 5),
@@ -156,8 +158,8 @@ def test_the_control_is_a_twin_with_a_shortcut(task):
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_every_dial_moves_the_instances(task, dial, other):
-    ours, theirs = task.sample(COUNT, key=KEY), replace(task, **{dial: other}).sample(4, key=KEY)
-    assert not same(ours.trace, theirs.trace)
+    ours, theirs = instances(task).trace, instances(replace(task, **{dial: other})).trace
+    assert not np.array_equal(ours, theirs)
 
 
 def test_every_dial_is_in_the_test_above():

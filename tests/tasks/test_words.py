@@ -24,7 +24,7 @@ def apply_cycles(cycles, point):
 def test_s5_moves_points_one_letter_at_a_time():
     task = Words("S5", length=9)
     text = task.format.tokens
-    batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.arange(20) % 9 + 1))
+    batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.asarray(np.arange(20) % 9 + 1)))
     for prompt, answer, depth in zip(batch.prompt, batch.answer, batch.depth, strict=True):
         letters = [text[t] for t in prompt[: int(depth)]]
         assert set(letters) <= {"(01)", "(01234)"}
@@ -56,7 +56,7 @@ def relabelled_reset():
 )
 def test_trace_labels_and_answer_are_the_fold(task):
     table = task._monoid.table
-    batch = jax.tree.map(np.asarray, task.sample(22, key=KEY, depth=jnp.arange(22) % 11 + 1))
+    batch = jax.tree.map(np.asarray, task.sample(22, key=KEY, depth=jnp.asarray(np.arange(22) % 11 + 1)))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
     for i, depth in enumerate(batch.depth):
         word = batch.prompt[i, :depth] - 2

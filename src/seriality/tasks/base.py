@@ -111,12 +111,15 @@ class AbstractTask(abc.ABC):
                 f"depth of shape {jnp.shape(depth)}: give one depth, or one each as shape ({count},)"
             )
         if not isinstance(depth, Tracer):
-            outside = [int(d) for d in np.ravel(np.asarray(depth)) if not 1 <= d <= self.max_depth]
+            depth = np.asarray(depth)
+            outside = [int(d) for d in np.ravel(depth) if not 1 <= d <= self.max_depth]
             if outside:
                 faults.append(
                     f"depth={outside[0]}: must lie in 1..{self.max_depth}; for more, make a larger {self!r}"
                 )
         refuse("sample", faults)
+        if isinstance(depth, np.ndarray):
+            return jnp.asarray(np.broadcast_to(depth.astype(np.int32), (count,)))
         return jnp.broadcast_to(jnp.asarray(depth, jnp.int32), (count,))
 
 
