@@ -102,25 +102,25 @@ class AbstractTask(abc.ABC):
         return jnp.all(answer == instances.answer, axis=-1)
 
     def _depths(self, count: int, depth: int | Int[Array, "..."] | None) -> Int[Array, " count"]:
-        depth = self.max_depth if depth is None else depth
+        wanted = self.max_depth if depth is None else depth
+        if not isinstance(wanted, Tracer):
+            wanted = np.asarray(wanted)
         faults = []
         if count < 0:
             faults.append(f"count={count}: must be at least 0")
-        if jnp.shape(depth) not in ((), (count,)):
-            faults.append(
-                f"depth of shape {jnp.shape(depth)}: give one depth, or one each as shape ({count},)"
-            )
-        if not isinstance(depth, Tracer):
-            depth = np.asarray(depth)
-            outside = [int(d) for d in np.ravel(depth) if not 1 <= d <= self.max_depth]
+        if wanted.shape not in ((), (count,)):
+            faults.append(f"depth of shape {wanted.shape}: give one depth, or one each as shape ({count},)")
+        if isinstance(wanted, np.ndarray):
+            outside = [d for d in wanted.ravel().tolist() if d not in range(1, self.max_depth + 1)]
             if outside:
                 faults.append(
-                    f"depth={outside[0]}: must lie in 1..{self.max_depth}; for more, make a larger {self!r}"
+                    f"depth={outside[0]}: must be an integer in 1..{self.max_depth}; "
+                    f"for more, make a larger {self!r}"
                 )
         refuse("sample", faults)
-        if isinstance(depth, np.ndarray):
-            return jnp.asarray(np.broadcast_to(depth.astype(np.int32), (count,)))
-        return jnp.broadcast_to(jnp.asarray(depth, jnp.int32), (count,))
+        if isinstance(wanted, np.ndarray):
+            return jnp.asarray(np.broadcast_to(wanted.astype(np.int32), (count,)))
+        return jnp.broadcast_to(wanted.astype(jnp.int32), (count,))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
