@@ -40,6 +40,7 @@ GROWTH_DEPTHS = (16, 32, 64, 128)
 class Progress:
     """Where a run stands: trial groups done of all, and the running group's step, loss and accuracy.
 
+    `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded".
     `accuracy` holds, for each replica, the depth now trained for and the share right there.
     """
 
@@ -51,7 +52,16 @@ class Progress:
     loss: float | None = None
     accuracy: tuple[tuple[int, float], ...] = ()
     solved: int = 0
+    diverged: int = 0
     replicas: int = 0
+
+
+def groups(study: Study, seeds: int | None = None) -> list[list[Trial]]:
+    """The trials of a study, those that are trained together in one list, in the order they run."""
+    found: dict[str, list[Trial]] = {}
+    for trial in study.trials(study.seeds if seeds is None else seeds):
+        found.setdefault(trial.group, []).append(trial)
+    return list(found.values())
 
 
 def run(
@@ -62,16 +72,25 @@ def run(
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> int:
     """Runs what is missing of a study; returns the number of records written."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in study.trials(study.seeds if seeds is None else seeds):
-        groups.setdefault(trial.group, []).append(trial)
+    every = groups(study, seeds)
     written = 0
-    for number, group in enumerate(groups.values()):
+    for number, group in enumerate(every):
         present = store.ids(study.name)
         pending = [trial for trial in group if trial.id not in present]
         if pending:
-            here = Progress(number, len(groups), pending[0], "compiling", replicas=len(pending))
-            written += store.add(_run_group(pending, partial(_tell, observe, here)))
+            here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
+            records = _run_group(pending, partial(_tell, observe, here))
+            written += store.add(records)
+            outcomes = [record.outcome for record in records]
+            _tell(
+                observe,
+                here,
+                groups_done=number + 1,
+                phase="recorded",
+                steps=max(outcome["steps_run"] for outcome in outcomes),
+                solved=sum(outcome["solved"] for outcome in outcomes),
+                diverged=sum(outcome["diverged"] for outcome in outcomes),
+            )
     return written
 
 

@@ -1,0 +1,194 @@
+"""A running study for a reader: a live display on a terminal, plain lines elsewhere.
+
+On a terminal: groups done, time left, and the running group's phase, step, loss and accuracy by depth.
+Elsewhere a line when a group begins and one when it ends, without control characters. The time left is an
+estimate from groups already measured, in this run or in records: those of the same row if there are any, all
+others if not.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from ..store import Record
+from .run import Progress
+from .trial import Trial
+
+
+class Watch:
+    """Shows a run; call it with every `Progress`. A context manager: the display ends with it.
+
+    `groups` are the study's, as `study.groups` lists them; `records` those that the store holds already.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        groups: Sequence[Sequence[Trial]],
+        records: Iterable[Record],
+        *,
+        live: bool,
+    ):
+        records = list(records)
+        present = {record.id for record in records}
+        self.console = console
+        self.rows = [group[0].row for group in groups]
+        self.pending = [any(trial.id not in present for trial in group) for group in groups]
+        self.measured = _measured(records)
+        self.started = self.phase_started = self.group_started = time.monotonic()
+        self.first_step: tuple[int, float] | None = None
+        self.now: Progress | None = None
+        self.accuracy: dict[int, dict[int, float]] = {}
+        self.live = Live(self, console=console, refresh_per_second=8, transient=True) if live else None
+
+    def __enter__(self) -> "Watch":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, now: Progress) -> None:
+        """Take note of where the run stands, and print the lines that stay."""
+        moment = time.monotonic()
+        if now.phase == "compiling":
+            self.group_started, self.first_step, self.accuracy = moment, None, {}
+        if self.now is None or now.phase != self.now.phase:
+            self.phase_started = moment
+        if now.phase == "training":
+            self.first_step = self.first_step or (now.steps, moment)
+            for replica, (depth, share) in enumerate(now.accuracy):
+                self.accuracy.setdefault(depth, {})[replica] = share
+        if now.phase == "recorded":
+            self.measured.setdefault(now.trial.row, []).append(moment - self.group_started)
+            self.pending[now.groups_done - 1] = False
+        self.now = now
+        if now.phase == "compiling" and not self.live:
+            replicas = "1 replica" if now.replicas == 1 else f"{now.replicas} replicas together"
+            self._print(f"{self._name(now)}: at most {now.trial.training.steps} steps, {replicas}")
+        if now.phase == "recorded":
+            self._print(self._end(now, moment - self.group_started))
+
+    def time_left_s(self) -> float | None:
+        """The seconds that the rest is expected to take; None before anything is known."""
+        now, moment = self.now, time.monotonic()
+        running = now is not None and now.phase != "recorded"
+        current = now.groups_done if now is not None and running else None
+        waiting = [row for place, row in enumerate(self.rows) if self.pending[place] and place != current]
+        every = [seconds for times in self.measured.values() for seconds in times]
+        rest, usual = 0.0, fmean(every) if every else None
+        if now is not None and running:
+            elapsed = moment - self.group_started
+            expected = self._expected(now.trial.row, usual)
+            if expected is None and self.first_step and now.steps > self.first_step[0]:
+                steps, since = self.first_step
+                a_step = (self.phase_started if now.phase == "evaluating" else moment) - since
+                a_step /= now.steps - steps
+                expected = since - self.group_started + a_step * (now.trial.training.steps - steps)
+            if expected is None:
+                return None
+            rest, usual = max(expected - elapsed, 0.0), usual or expected
+        times = [self._expected(row, usual) for row in waiting]
+        return None if None in times else rest + sum(each for each in times if each is not None)
+
+    def __rich__(self) -> Group | Text:
+        now = self.now
+        if now is None:
+            return Text("starting")
+        done = sum(not pending for pending in self.pending)
+        top = Table.grid(padding=(0, 1))
+        top.add_row(
+            ProgressBar(total=len(self.rows), completed=done, width=30),
+            f"{done} of {len(self.rows)} groups · {clock(time.monotonic() - self.started)} · {self._left()}",
+        )
+        bottom = Table.grid(padding=(0, 1))
+        bottom.add_row(self.spinner, Text(f"{self._name(now)}: {self._phase(now)}"))
+        if now.phase == "training":
+            loss = "not finite" if now.loss is None else f"{now.loss:.3f}"
+            solved = f"{now.solved} of {now.replicas} solved"
+            bottom.add_row("", Text(f"loss {loss} · {solved} · {self._accuracies(now)}"))
+        return Group(top, bottom)
+
+    spinner = Spinner("line")
+
+    def _expected(self, row: str, usual: float | None) -> float | None:
+        times = self.measured.get(row)
+        return fmean(times) if times else usual
+
+    def _left(self) -> str:
+        left = self.time_left_s()
+        return "time left not known yet" if left is None else f"{about(left)} left"
+
+    def _phase(self, now: Progress) -> str:
+        spent = clock(time.monotonic() - self.phase_started)
+        if now.phase == "training":
+            return f"training, step {now.steps} of {now.trial.training.steps}"
+        return f"{now.phase}, {spent}"
+
+    def _accuracies(self, now: Progress) -> str:
+        """The best replica's accuracy at each depth trained for so far, when last asked."""
+        if not self.accuracy:
+            return ""
+        best = [f"{depth}: {max(shares.values()):.0%}" for depth, shares in sorted(self.accuracy.items())]
+        which = "accuracy by depth" if now.replicas == 1 else "best accuracy by depth"
+        return f"{which} {', '.join(best)}"
+
+    def _name(self, now: Progress) -> str:
+        number = now.groups_done + (now.phase != "recorded")
+        return f"[{number}/{now.groups}] {now.trial.row} on {now.trial.family}, {now.trial.role}"
+
+    def _end(self, now: Progress, seconds: float) -> str:
+        said = [f"solved by {now.solved} of {now.replicas} after {now.steps} steps"]
+        if self.accuracy:
+            depth = max(self.accuracy)
+            said.append(f"{max(self.accuracy[depth].values()):.0%} right at depth {depth}")
+        if now.diverged:
+            said.append(f"{now.diverged} diverged")
+        left = f"; {self._left()}" if any(self.pending) else ""
+        return f"{self._name(now)}: {', '.join(said)}; {seconds:.1f} s{left}"
+
+    def _print(self, line: str) -> None:
+        self.console.print(Text(line), soft_wrap=True)
+
+
+def about(seconds: float) -> str:
+    """A time that is not known well.
+
+    >>> about(3), about(42), about(250), about(9000)
+    ('about 10 s', 'about 40 s', 'about 4 min', 'about 2.5 h')
+    """
+    if seconds < 90:
+        return f"about {max(10, round(seconds / 10) * 10)} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def clock(seconds: float) -> str:
+    """A time that is running.
+
+    >>> clock(7), clock(754), clock(7300)
+    ('0:07', '12:34', '2:01:40')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def _measured(records: Sequence[Record]) -> dict[str, list[float]]:
+    """The seconds that groups took, by row. Records of one group hold the time of all of it: once each."""
+    found: dict[tuple[str, float], float] = {}
+    for record in records:
+        row, wall_s = record.settings.get("row"), record.provenance.get("wall_s")
+        if isinstance(row, str) and isinstance(wall_s, int | float):
+            found[row, float(wall_s)] = float(wall_s)
+    measured: dict[str, list[float]] = {}
+    for (row, _), wall_s in found.items():
+        measured.setdefault(row, []).append(wall_s)
+    return measured
