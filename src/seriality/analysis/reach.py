@@ -17,4 +17,4 @@ def reach(
     """
     order = np.argsort(depths)
     held = np.logical_and.accumulate(np.asarray(right, bool)[..., order], axis=-1)
-    return np.max(np.where(held, depths[order], 0), axis=-1, initial=0)
+    return np.asarray(np.max(np.where(held, depths[order], 0), axis=-1, initial=0))

@@ -33,9 +33,15 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     5
     """
     dials: dict[str, Any] = dict(settings)
-    solver: Any = SOLVERS[dials.pop("name")]
+    solver: Any = _named("solver", SOLVERS, dials.pop("name"))
     if solver is Majority:
         return Majority(build(dials.pop("solver"), format, key=key), **dials)
     network = dict(dials.pop("network"))
-    make: Any = NETWORKS[network.pop("name")]
+    make: Any = _named("network", NETWORKS, network.pop("name"))
     return solver(make(format, **network, key=key), format, **dials)
+
+
+def _named(kind: str, known: Mapping[str, Any], name: str) -> Any:
+    if name not in known:
+        raise ValueError(f"there is no {kind} named {name!r}; there are {', '.join(known)}")
+    return known[name]

@@ -90,6 +90,14 @@ def answer_and_prefix_loss(
     return answers + cross_entropy(logits[:, :-length], instances.labels[:, -logits.shape[1] : -length])
 
 
+def check_temperature(temperature: float) -> None:
+    """ValueError for a temperature at which no token can be chosen."""
+    if not 0 <= temperature < math.inf:
+        raise ValueError(
+            f"temperature is {temperature}, allowed is 0 (the likeliest token) or more; try temperature=1.0"
+        )
+
+
 def choose(
     logits: Float[Array, "*batch vocabulary"], temperature: float, key: Key[Array, ""]
 ) -> Int[Array, "*batch"]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format, Instances
 from ..networks import Transformer
-from .base import AbstractSolver, choose, cross_entropy
+from .base import AbstractSolver, check_temperature, choose, cross_entropy
 
 
 class ChainOfThought(AbstractSolver):
@@ -29,6 +29,9 @@ class ChainOfThought(AbstractSolver):
         self.trace_length = format.trace_length
         self.answer_length = format.answer_length
         self.temperature = temperature
+
+    def __check_init__(self):
+        check_temperature(self.temperature)
 
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
         written = jnp.concatenate([instances.trace, instances.answer], axis=1)

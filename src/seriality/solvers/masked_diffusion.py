@@ -42,8 +42,12 @@ class MaskedDiffusion(AbstractSolver):
     def denoise(
         self, prompt: Int[Array, " length"], answer: Int[Array, " answer_length"]
     ) -> Float[Array, "answer_length vocabulary"]:
-        """Logits of the clean answer, given one in which some tokens are masked (QUERY)."""
-        return self.network(jnp.concatenate([prompt[: -self.answer_length], answer]))[-self.answer_length :]
+        """Logits of the clean answer, given one in which some tokens are masked (QUERY).
+
+        The clean answer holds no QUERY: its probability is zero, as in Sahoo et al. 2024, section 3.2.3.
+        """
+        logits = self.network(jnp.concatenate([prompt[: -self.answer_length], answer]))
+        return logits[-self.answer_length :].at[:, QUERY].set(-jnp.inf)
 
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
         """The bound on the answer's negative log-likelihood, per token, in the form that draws how many

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format, Instances
 from ..networks import AbstractNetwork
-from .base import AbstractSolver, answer_and_prefix_loss, choose
+from .base import AbstractSolver, answer_and_prefix_loss, check_temperature, choose
 
 
 class SinglePass(AbstractSolver):
@@ -20,6 +20,9 @@ class SinglePass(AbstractSolver):
         self.network = network
         self.answer_length = format.answer_length
         self.temperature = temperature
+
+    def __check_init__(self):
+        check_temperature(self.temperature)
 
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
         return answer_and_prefix_loss(jax.vmap(self.network)(instances.prompt), instances)

@@ -1,0 +1,33 @@
+"""All tests, and the doctests, run with every shape and type annotation of the package checked."""
+
+import os
+
+# Compilation takes most of the time of the tests; what they run is tiny.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("seriality", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+
+def _filled(make, *args, seed=0, **dials):
+    draw = np.random.default_rng(seed)
+    abstract = eqx.filter_eval_shape(make, *args, **dials, key=jax.random.key(0))
+
+    def fill(leaf):
+        return jnp.asarray(draw.normal(size=leaf.shape, scale=0.7), leaf.dtype)
+
+    return jax.tree.map(lambda x: fill(x) if isinstance(x, jax.ShapeDtypeStruct) else x, abstract)
+
+
+@pytest.fixture(scope="session")
+def filled():
+    """`filled(make, *args, **dials)`: what `make` builds, with every parameter normal and none zero."""
+    return _filled
