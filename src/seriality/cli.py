@@ -54,12 +54,13 @@ def main() -> None:
     app(prog_name="seriality")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
         typer.echo(f"seriality {version('seriality')}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -192,8 +193,11 @@ class _LeaveBehind(KeyboardInterrupt):
 
 
 def _in_a_thread(work: "Callable[[threading.Event], list[Record]]") -> "list[Record]":
-    """What `work` returns or raises. On Ctrl-C its event is set, and KeyboardInterrupt comes at once."""
-    stopping = threading.Event()
+    """What `work` returns or raises. On Ctrl-C its event is set, and KeyboardInterrupt comes soon.
+
+    An event tells its end: `Thread.join`, interrupted, takes the thread for stopped in some Pythons.
+    """
+    stopping, ended = threading.Event(), threading.Event()
     results: list[list[Record]] = []
     errors: list[BaseException] = []
 
@@ -202,19 +206,19 @@ def _in_a_thread(work: "Callable[[threading.Event], list[Record]]") -> "list[Rec
             results.append(work(stopping))
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=body, daemon=True)
-    thread.start()
+    threading.Thread(target=body, daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not ended.wait(0.5):
+            pass
     except KeyboardInterrupt:
         stopping.set()
         try:
-            thread.join(PATIENCE_S)
+            if not ended.wait(PATIENCE_S):
+                raise _LeaveBehind from None
         except KeyboardInterrupt:
-            raise _LeaveBehind from None
-        if thread.is_alive():
             raise _LeaveBehind from None
         raise
     if errors:

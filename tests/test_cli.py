@@ -1,0 +1,360 @@
+"""The command line: what it prints, what it refuses and how, what Ctrl-C leaves, how it starts."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from seriality import cli
+from seriality.networks import NETWORKS
+from seriality.solvers import SOLVERS
+from seriality.store import APPLICATION, Record, Store, digest
+from seriality.studies import STUDIES
+from seriality.tasks import MONOIDS, TASKS
+
+ROOT = Path(__file__).parents[1]
+ESCAPE = "\x1b"
+
+
+def call(*arguments):
+    """(exit code, standard output, standard error) of one command, run in this process."""
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def start(folder, *arguments, **environment):
+    """A real process, in a session of its own, so that its signals are its own."""
+    script = "from seriality.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"SERIALITY_CACHE": str(folder / "cache"), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+# Names and values
+
+
+def test_every_registry_is_listed():
+    for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES), strict=True):
+        code, out, _ = call("list", kind)
+        names = [line for line in out.splitlines() if not line.startswith(" ")]
+        assert (code, names) == (0, list(registry))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "task"), "nearest: tasks"),
+        (("run", "tabel1"), "nearest: table1"),
+        (("run", "miniature", "--device", "gup"), "nearest: gpu"),
+        (("show", "words"), "nearest: Words"),
+        (("show", "CellularAutomaton"), "nearest: ElementaryAutomaton"),
+        (("show", "Words", "--set", "monoid=A6"), "nearest: A5"),
+        (("show", "Words", "--set", "lenght=4"), "nearest: length"),
+        (("dmeo",), "demo"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_like_no_other_is_answered_with_all():
+    code, _, err = call("show", "qqqqqq")
+    assert code == 2
+    assert "nearest" not in err
+    assert all(name in err for name in TASKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "miniature", "--seeds", 0), ("0", "1 to 1000", "--seeds 5")),
+        (("run", "miniature", "--seeds", -3), ("-3", "1 to 1000", "--seeds 5")),
+        (("run", "miniature", "--seeds", "many"), ("--seeds", "valid integer")),
+        (("demo", "--out", "."), ("folder", "--out")),
+        (("show", "Words", "--depth", 17), ("depth=17", "1..16")),
+        (("show", "Words", "--depth", 0), ("depth=0", "1..16")),
+        (("show", "Words", "--seed", -1), ("-1", "0 to")),
+        (("show", "Words", "--set", "length=0"), ("length=0", "at least 1", "length=16")),
+        (("show", "Words", "--set", "length"), ("DIAL=VALUE",)),
+        (("show", "ElementaryAutomaton", "--set", "rule=256", "--set", "width=2"), ("rule=256", "width=2")),
+    ],
+)
+def test_a_value_out_of_range_is_answered_with_the_range(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    for part in said:
+        assert part in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dial_of_another_type_is_answered_with_the_type(tmp_path):
+    """In a process of its own, where annotations are not checked and the task itself refuses."""
+    process = start(tmp_path, "show", "Words", "--set", "length=x")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "length='x': must be an integer" in err
+    assert "Traceback" not in err
+
+
+def test_a_gpu_that_is_not_there_is_told(tmp_path):
+    import jax
+
+    try:
+        jax.devices("gpu")
+    except RuntimeError:
+        code, _, err = call("run", "miniature", "--device", "gpu", "--store", tmp_path / "store.sqlite")
+        assert code == 2
+        assert "JAX sees no GPU, only cpu" in err
+    else:
+        pytest.skip("there is a GPU here")
+
+
+# Showing
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_instance_is_shown_with_its_answer_cost_and_control(task):
+    code, out, _ = call("show", task, "--depth", 3, "--seed", 7)
+    assert code == 0
+    cost = TASKS[task]().cost()
+    for part in ("depth: 3 of", f"work {cost.work}, span {cost.span}", "control: " + task, "answer: "):
+        assert part in out
+    assert call("show", task, "--depth", 3, "--seed", 7)[1] == out
+    assert call("show", task, "--seed", 7)[1] != call("show", task, "--seed", 8)[1]
+
+
+@pytest.mark.parametrize("monoid", MONOIDS)
+def test_the_shown_words_multiply_to_the_shown_answer(monoid):
+    _, out, _ = call("show", "Words", "--set", f"monoid={monoid}", "--set", "length=6")
+    lines = out.splitlines()
+    rows = [line.split() for line in lines if re.match(r"\d+ ", line)]
+    assert len(rows) == 6
+    found = MONOIDS[monoid]()
+    number = {name: place for place, name in enumerate(found.elements)}
+    product = found.identity
+    for _, letter, shown in rows:
+        product = found.table[product][number[letter]]
+        assert shown == found.elements[product]
+    assert lines[-1] == f"answer: {found.elements[product]}"
+
+
+# Stores
+
+
+def a_record(study="table1", seed=0):
+    settings = {"study": study, "seed": seed}
+    return Record(digest(settings), study, settings, {}, {})
+
+
+def bad_stores(folder):
+    """Files that are no usable store, by what the one line about them must say."""
+    (folder / "text").write_text("not a database, but more than a hundred bytes of text. " * 3)
+    (folder / "empty").touch()
+    with Store(folder / "whole") as store:
+        store.add(a_record(seed=seed) for seed in range(200))
+    content = bytearray((folder / "whole").read_bytes())
+    newer = bytearray(content)
+    newer[60:64] = (99).to_bytes(4, "big")
+    assert int.from_bytes(newer[68:72], "big") == APPLICATION
+    (folder / "newer").write_bytes(newer)
+    content[4096:12288] = bytes(8192)
+    (folder / "damaged").write_bytes(content)
+    return {"text": "not a store", "empty": "empty file", "newer": "version 99", "damaged": "damaged"}
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "miniature"), ("demo",), ("report",)], ids=lambda words: words[0]
+)
+def test_a_bad_store_is_told_in_one_line_and_left_as_it_was(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, said in bad_stores(tmp_path).items():
+        before = (tmp_path / name).read_bytes()
+        code, out, err = call(*command, "--store", name)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert said in err
+        assert (tmp_path / name).read_bytes() == before
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path):
+    code, out, err = call("run", "miniature", "--store", tmp_path / "none" / "store.sqlite")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "there is no folder" in err
+
+
+def test_a_report_needs_records(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("report")
+    assert (code, out) == (1, "")
+    assert "no such file" in err
+    Store(tmp_path / "seriality.sqlite").close()
+    code, out, err = call("report")
+    assert (code, out) == (1, "")
+    assert "no records yet" in err
+    assert not (tmp_path / "report.html").exists()
+
+
+# Running
+
+
+def test_a_run_from_its_first_line_to_its_table(tmp_path):
+    """A real process. Standard error is no terminal, whatever the environment says of terminals."""
+    process = start(tmp_path, "run", "miniature", TERM="xterm-256color", FORCE_COLOR="1")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0
+
+    assert ESCAPE not in err
+    assert "\r" not in err
+    lines = err.splitlines()
+    begun = [line for line in lines if "at most 50 steps" in line]
+    ended = [line for line in lines if re.search(r"solved by [01] of 1 after \d+ steps", line)]
+    assert len(lines) == 1 + len(begun) + len(ended) == 9
+    assert [line[:5] for line in ended] == [f"[{number}/4]" for number in range(1, 5)]
+    assert all(re.search(r"; \d+\.\d s; about \d+ (s|min) left$", line) for line in ended[:-1])
+
+    assert "miniature: words, 1 seed, not evidence" in out
+    assert "by these records" in out
+    with Store.open_read(tmp_path / "seriality.sqlite") as store:
+        assert store.ids() == {trial.id for trial in STUDIES["miniature"].trials(1)}
+    assert any((tmp_path / "cache").iterdir())
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A folder whose store holds a record of every trial of the miniature study; now the current folder."""
+    monkeypatch.chdir(tmp_path)
+    with Store("seriality.sqlite") as store:
+        trials = STUDIES["miniature"].trials(1)
+        store.add(Record(trial.id, trial.study, trial.settings(), {}, {}) for trial in trials)
+    return tmp_path
+
+
+def test_a_finished_study_is_not_run_again(finished):
+    before = (finished / "seriality.sqlite").read_bytes()
+    code, out, err = call("run", "miniature")
+    assert code == 0
+    assert "4 of 4 trials are in seriality.sqlite already" in err
+    assert "undecided by these records" in out
+    assert (finished / "seriality.sqlite").read_bytes() == before
+
+
+def test_a_report_is_written_where_it_is_asked_for(finished):
+    code, said, _ = call("report", "--out", "folder/page.html")
+    assert code == 0
+    assert "Report: folder/page.html" in said
+    assert "</html>" in (finished / "folder" / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_written_is_told(finished):
+    (finished / "file").touch()
+    code, _, err = call("report", "--out", "file/page.html")
+    assert code == 1
+    assert "cannot be written" in err
+    assert "records are safe" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_ctrl_c_says_how_to_resume(tmp_path):
+    process = start(tmp_path, "run", "miniature", "--store", "a store", "--seeds", "2")
+    assert process.stderr is not None
+    lines = [process.stderr.readline(), process.stderr.readline()]
+    assert "[1/4]" in lines[1]
+    time.sleep(1)  # it is compiling now
+    asked = time.monotonic()
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 10
+    assert process.returncode == 130
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.endswith("go on with: seriality run miniature --store 'a store' --seeds 2")
+    with Store(tmp_path / "a store") as store:
+        assert len(store) == 0
+
+
+def test_startup_does_not_load_what_it_does_not_need(tmp_path):
+    script = (
+        "import sys, seriality.cli; print([name for name in ('jax', 'numpy', 'rich') if name in sys.modules])"
+    )
+    seen = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "[]"
+    begun = time.perf_counter()
+    out, _ = start(tmp_path, "--version").communicate(timeout=30)
+    assert re.fullmatch(r"seriality \d+\.\d+\.\d+\S*\n", out)
+    assert time.perf_counter() - begun < 3  # 0.1 s on a machine at rest
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"SERIALITY_CACHE": "here"}, "here"),
+        ({"SERIALITY_CACHE": ""}, None),
+        ({"XDG_CACHE_HOME": "base"}, "base/seriality/jax"),
+        ({"HOME": "home"}, "home/.cache/seriality/jax"),
+        ({"SERIALITY_CACHE": "file"}, None),
+        ({"SERIALITY_CACHE": "file/below"}, None),
+        ({"SERIALITY_CACHE": "here", "JAX_COMPILATION_CACHE_DIR": "elsewhere"}, "elsewhere"),
+    ],
+)
+def test_the_cache_is_where_it_is_asked_to_be_or_nowhere(variables, folder, tmp_path, monkeypatch):
+    import jax
+
+    from seriality.study.cache import SHORTEST_S, use_cache
+
+    told = {}
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for name in ("SERIALITY_CACHE", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value) if name == "HOME" else value)
+    config = SimpleNamespace(
+        jax_compilation_cache_dir=os.environ.get("JAX_COMPILATION_CACHE_DIR"), update=told.__setitem__
+    )
+    monkeypatch.setattr(jax, "config", config)
+    used = use_cache()
+    if "JAX_COMPILATION_CACHE_DIR" in variables:
+        assert (used, told) == (Path("elsewhere"), {})
+    elif folder is None:
+        assert (used, told) == (None, {})
+    else:
+        assert used == tmp_path / folder
+        assert used.is_dir()
+        assert told == {
+            "jax_compilation_cache_dir": str(used),
+            "jax_persistent_cache_min_compile_time_secs": SHORTEST_S,
+        }
+
+
+# Words for the reader
+
+
+def test_every_command_is_documented():
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for command in cli.app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert f"`seriality {name}" in text, f"docs/cli.md lacks the command {name}"
+        assert call(name, "--help")[0] == 0
+    for option in ("--store", "--out", "--seeds", "--device", "--set", "--depth", "--seed", "--version"):
+        assert f"`{option}" in text, f"docs/cli.md lacks the option {option}"
