@@ -200,10 +200,10 @@ def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth
 
 
 def _meter(settings, task, model):
-    key = jax.random.key(0)
-    solver = eqx.filter_eval_shape(lambda: build(settings, task.format, key=key))
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    solver = eqx.filter_eval_shape(lambda key: build(settings, task.format, key=key), key)
     prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
-    measured = measure(lambda s, p: s.solve(p, key=key), solver, prompt, cost_model=model)
+    measured = measure(lambda s, p, k: s.solve(p, key=k), solver, prompt, key, cost_model=model)
     return solver.budget(task.format.prompt_length), measured
 
 

@@ -22,15 +22,15 @@ from .trial import Training
 
 
 class Replica(eqx.Module):
-    """The state of one training run. `stage` counts the stages passed; `diverged` never falls."""
+    """The state of one training run, or of many. `stage` counts the stages passed; `diverged` never falls."""
 
     parameters: PyTree
     optimiser: PyTree
-    stage: Int[Array, ""]
-    diverged: Bool[Array, ""]
-    steps_run: Int[Array, ""]
+    stage: Int[Array, "*replicas"]
+    diverged: Bool[Array, "*replicas"]
+    steps_run: Int[Array, "*replicas"]
 
-    def active(self, stages: int) -> Bool[Array, ""]:
+    def active(self, stages: int) -> Bool[Array, "*replicas"]:
         return (self.stage < stages) & ~self.diverged
 
 

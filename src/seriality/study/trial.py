@@ -42,7 +42,12 @@ class Training:
             faults.append(f"stages is {self.stages}, allowed are rising depths from 1 up, such as (2, 4, 8)")
         if not self.learning_rates:
             faults.append("learning_rates is empty, give at least one, such as (1e-3,)")
-        if self.steps % self.chunk:
+        if not 0 <= self.warmup < self.steps:
+            faults.append(
+                f"warmup is {self.warmup}, allowed are 0 to steps - 1 = {self.steps - 1},"
+                f" such as warmup={self.steps // 20}"
+            )
+        if self.chunk > 0 and self.steps % self.chunk:
             faults.append(f"steps is {self.steps}, allowed are multiples of chunk = {self.chunk}")
         if faults:
             raise ValueError("Training: " + "; ".join(faults))

@@ -1,0 +1,127 @@
+"""Splits: nothing in common, nothing else changed."""
+
+from functools import partial
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
+from seriality.tasks import TASKS, CircuitValue, ElementaryAutomaton, Words
+
+SPLITS = (TRAIN, VALIDATION, TEST)
+KEY = jax.random.key(3)
+LARGE = [
+    Words("S5", length=14),
+    Words("reset", length=14),
+    ElementaryAutomaton(rule=110, width=14, steps=2),
+    CircuitValue(gates_per_layer=3, layers=2),
+]
+COUNT = 800
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def drawn(task, split, count, depth, key):
+    return draw(task, split, count, depth=depth, key=key)
+
+
+def rows(prompts):
+    return {row.tobytes() for row in np.asarray(prompts)}
+
+
+def test_every_task_has_an_example():
+    assert {type(task) for task in LARGE} == set(TASKS.values())
+
+
+@pytest.mark.parametrize("task", LARGE, ids=str)
+def test_splits_share_no_prompt(task):
+    assert shared_depth(task) < task.max_depth
+    found = []
+    for split in SPLITS:
+        prompts = np.asarray(drawn(task, split, COUNT, task.max_depth, KEY).prompt)
+        assert np.all(np.asarray(split_of(jnp.asarray(prompts))) == split)
+        found.append(rows(prompts))
+    assert all(found)
+    assert not (found[0] & found[1] | found[0] & found[2] | found[1] & found[2])
+
+
+@pytest.mark.parametrize("task", LARGE[1:], ids=str)
+def test_one_prompt_in_eight_is_for_testing(task):
+    prompts = np.unique(np.asarray(task.sample(3000, key=KEY).prompt), axis=0)
+    counts = np.bincount(np.asarray(split_of(jnp.asarray(prompts))), minlength=3)
+    shares = np.array([6, 1, 1]) / 8
+    error = np.sqrt(shares * (1 - shares) / len(prompts))
+    assert np.all(np.abs(counts / len(prompts) - shares) < 4 * error)
+
+
+def test_without_the_division_there_is_overlap():
+    task = Words("S5", length=14)
+    undivided = shared_depth(task)
+    found = [rows(drawn(task, split, COUNT, undivided, KEY).prompt) for split in SPLITS]
+    assert found[0] == found[1] == found[2]
+    fresh = [rows(task.sample(COUNT, key=key).prompt) for key in jax.random.split(KEY)]
+    assert fresh[0] & fresh[1]
+
+
+def test_within_a_split_every_prompt_is_as_likely_as_before():
+    """All 4096 words of 12 letters: those of a split are drawn alike, and the splits part them all."""
+    task = Words("S5", length=12)
+    letters = np.unique(np.asarray(task.sample(50, key=KEY).prompt)[:, :12])
+    words = np.array([(*word, 1) for word in product(letters, repeat=12)], np.int32)
+    splits = np.asarray(split_of(jnp.asarray(words)))
+    assert np.abs(np.bincount(splits) / 4096 - np.array([6, 1, 1]) / 8).max() < 0.03
+    for split in (VALIDATION, TEST):
+        prompts = np.asarray(drawn(task, split, 8000, 12, KEY).prompt)
+        places = (prompts[:, :12] == letters[1]) @ (1 << np.arange(12)[::-1])
+        counts = np.bincount(places, minlength=4096)
+        assert not counts[splits != split].any()
+        inside = counts[splits == split]
+        expected, degrees = 8000 / len(inside), len(inside) - 1
+        chi_square = np.sum((inside - expected) ** 2 / expected)
+        assert abs(chi_square - degrees) < 4 * np.sqrt(2 * degrees)
+
+
+def test_an_instance_does_not_depend_on_the_batch():
+    task, depth = Words("S5", length=14), 13
+    for split in SPLITS:
+        many, few = (drawn(task, split, count, depth, KEY) for count in (40, 3))
+        assert jax.tree.all(jax.tree.map(lambda a, b: np.array_equal(a[:3], b), many, few))
+
+
+def test_depths_may_differ_within_a_batch():
+    task = Words("S5", length=14)
+    depths = jnp.arange(1, 15)
+    instances = drawn(task, TEST, 14, depths, KEY)
+    assert instances.depth.tolist() == depths.tolist()
+    belongs = np.asarray(split_of(instances.prompt)) == TEST
+    assert belongs[shared_depth(task) :].all()
+    assert not belongs[: shared_depth(task)].all()
+
+
+@pytest.mark.parametrize(
+    ("task", "depth"),
+    [
+        (Words("S5", length=16), 11),  # 2^11 < 4096 = 2^12
+        (Words("S5", length=5), 5),
+        (Words("A5", length=4, generators="all"), 2),  # 60^2 < 4096 < 60^3
+        (ElementaryAutomaton(width=11, steps=3), 3),
+        (ElementaryAutomaton(width=12, steps=3), 0),
+    ],
+    ids=str,
+)
+def test_shared_depth_by_counting(task, depth):
+    assert SMALLEST_SPACE == 4096
+    assert shared_depth(task) == depth
+
+
+def test_shared_depth_by_brute_force():
+    """Every prompt of a small task, collected until none is new."""
+    task = Words("reset", length=9)
+    counts = {}
+    for depth in (6, 7):
+        counts[depth] = len(np.unique(np.asarray(task.sample(60_000, key=KEY, depth=depth).prompt), axis=0))
+    assert counts == {6: 3**6, 7: 3**7}
+    assert shared_depth(task) == 7
+    assert 3**7 < SMALLEST_SPACE <= 3**8
