@@ -32,7 +32,7 @@ def call(*arguments):
 
 
 def start(folder, *arguments, **environment):
-    """A real process, in a session of its own, so that its signals are its own."""
+    """A real process, apart from this one, so that its signals are its own."""
     script = "from seriality.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
