@@ -44,18 +44,20 @@ TINY = Study("tiny", "A study of two trials a seed", ("C01",), seeds=1, trials=t
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """What a run told on the way, its records, and what it and a second run say they wrote."""
-    told = []
+    """What a run told on the way, its records, what it and a second run wrote, and what the second told."""
+    told, told_again = [], []
     path = tmp_path_factory.mktemp("store") / "store.sqlite"
     with Store(path) as store:
         first = run(TINY, store, observe=told.append)
-        again = run(TINY, store)
-        return told, store.records(), (first, again)
+        again = run(TINY, store, observe=told_again.append)
+        return told, store.records(), (first, again), told_again
 
 
 def test_what_is_there_is_not_run_again(ran):
-    assert ran[2] == (2, 0)
-    assert len(ran[1]) == 2
+    _, records, written, told_again = ran
+    assert written == (2, 0)
+    assert len(records) == 2
+    assert told_again == []
 
 
 def test_a_record_is_plain_and_complete(ran):
