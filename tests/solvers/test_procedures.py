@@ -84,6 +84,29 @@ def test_looped_is_a_loop(layout, causal):
         assert solved(looped, PROMPT).tolist() == found[-2:].argmax(-1).tolist()
 
 
+def test_only_the_last_loops_are_differentiated(layout, causal):
+    network = causal()
+
+    def out(loops, gradient_loops):
+        looped = Looped(network, layout(), loops={"constant": loops}, gradient_loops=gradient_loops)
+        return eqx.filter_jit(eqx.filter_grad(lambda solver: solver.logits(PROMPT).std()))(looped)
+
+    def last_loop(network, before):
+        x = network.transform(before + network.embedding[PROMPT])
+        x = x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+        return network.read(x).std()
+
+    before = jnp.zeros((6, 8))
+    for _ in range(2):
+        x = eqx.filter_jit(lambda network, x: network.transform(x))(network, before + network.embedding[PROMPT])
+        before = x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+    expected = eqx.filter_jit(eqx.filter_grad(last_loop))(network, before).blocks.up
+    np.testing.assert_allclose(out(3, 1).network.blocks.up, expected, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(out(3, 3).network.blocks.up, expected, rtol=1e-2, atol=1e-3)
+    with pytest.raises(ValueError, match="gradient_loops is 0, allowed is 1 or more"):
+        out(3, 0)
+
+
 def test_chain_of_thought_is_naive_decoding(layout, causal):
     answers = set()
     for seed in range(8):

@@ -119,16 +119,20 @@ class Watcher(AbstractSolver):
         return 0
 
 
-def test_the_curriculum_trains_at_the_stage_and_below_it_and_no_deeper():
-    training = Training(stages=(1, 2, 4, 8), steps=12, chunk=1, warmup=0, batch=2000, gate_instances=8)
+@pytest.mark.parametrize("beyond", [0.0, 0.25])
+def test_the_curriculum_trains_at_the_stage_and_below_it_and_only_its_share_beyond(beyond):
+    training = Training(
+        stages=(1, 2, 4, 8), steps=12, chunk=1, warmup=0, batch=2000, gate_instances=8, beyond=beyond
+    )
     trainer = Trainer(Words("parity", length=8), lambda key: Watcher(jnp.ones(())), training)
     keys = jax.random.split(jax.random.key(0), (1, 2))
     chunks = list(trainer.run(trainer.replicas(keys[:, 0]), keys, jnp.ones(1)))
     assert [steps for steps, _, _ in chunks] == [1, 2, 3, 4]  # a stage a chunk, then all is done
     losses = np.array([gate.loss[0] for _, _, gate in chunks])
-    assert np.floor(losses).tolist() == list(training.stages)
-    for stage, share in zip(training.stages, (losses % 1) * 2.5, strict=True):
-        expected = 0.5 + 0.5 / stage
+    deepest = [8] * 4 if beyond else list(training.stages)
+    assert np.floor(losses).tolist() == deepest
+    for stage, deep, share in zip(training.stages, deepest, (losses % 1) * 2.5, strict=True):
+        expected = 0.5 * (stage == deep) + (0.5 - beyond) * (stage == deep) / stage + beyond / 8
         assert abs(share - expected) <= 4 * (expected * (1 - expected) / 2000) ** 0.5 + 1e-4
 
 

@@ -25,7 +25,9 @@ class RecurrentLayer(eqx.Module):
         enter_key, recur_key = jax.random.split(key)
         self.enter = weights(enter_key, width, 3 * width)
         self.bias = jnp.zeros(3 * width)
-        self.recur = weights(recur_key, width, 3 * width)
+        orthogonal = jax.nn.initializers.orthogonal()
+        gates = [orthogonal(k, (width, width)) for k in jax.random.split(recur_key, 3)]
+        self.recur = jnp.concatenate(gates, axis=1)
         self.candidate_bias = jnp.zeros(width)
 
     def __call__(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:

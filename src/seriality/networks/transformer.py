@@ -53,6 +53,7 @@ class Block(eqx.Module):
 
     attention_scale: Float[Array, " width"]
     queries_keys_values: Float[Array, "width 3*width"]
+    bias: Float[Array, " 3*width"]
     attention_out: Float[Array, "width width"]
     perceptron_scale: Float[Array, " width"]
     up: Float[Array, "width 4*width"]
@@ -63,6 +64,8 @@ class Block(eqx.Module):
         attention_key, out_key, up_key, down_key = jax.random.split(key, 4)
         self.attention_scale = jnp.ones(width)
         self.queries_keys_values = weights(attention_key, width, 3 * width)
+        # Without a bias, attention to a fixed distance has no content to start from and is learnt slowly.
+        self.bias = jnp.zeros(3 * width)
         self.attention_out = weights(out_key, width, width)
         self.perceptron_scale = jnp.ones(width)
         self.up = weights(up_key, width, 4 * width)
@@ -71,7 +74,7 @@ class Block(eqx.Module):
 
     def project(self, x: Float[Array, "length width"], positions: Int[Array, " length"]):
         """Queries, keys and values, each [length, heads, features]."""
-        projected = normalise(x, self.attention_scale) @ self.queries_keys_values
+        projected = normalise(x, self.attention_scale) @ self.queries_keys_values + self.bias
         queries, keys, values = jnp.split(projected.reshape(len(x), 3 * self.heads, -1), 3, axis=1)
         return rotate(queries, positions), rotate(keys, positions), values
 

@@ -18,13 +18,16 @@ from .base import AbstractSolver, Passes, answer_and_prefix_loss
 class Looped(AbstractSolver):
     """x <- normalise(layers(x + embedded prompt)), `loops(prompt length)` times, then the logits.
 
-    The same weights serve every loop, so depth costs no parameters.
+    The same weights serve every loop, so depth costs no parameters. Only the last `gradient_loops` are
+    differentiated (as in Wang et al. 2025a and Bansal et al. 2022): the loops before them bring the state
+    as far as the weights now can, and the gradient teaches how to go on from there, at less cost.
     """
 
     network: Transformer
     scale: Float[Array, " width"]
     answer_length: int = eqx.field(static=True)
     loops: Passes = eqx.field(static=True)
+    gradient_loops: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -32,11 +35,15 @@ class Looped(AbstractSolver):
         format: Format,
         *,
         loops: Passes | Mapping[str, Any] = Passes(per_token=1.0),
+        gradient_loops: int = 4,
     ):
+        if gradient_loops < 1:
+            raise ValueError(f"gradient_loops is {gradient_loops}, allowed is 1 or more, such as 4")
         self.network = network
         self.scale = jnp.ones(network.embedding.shape[-1])
         self.answer_length = format.answer_length
         self.loops = Passes.of(loops)
+        self.gradient_loops = gradient_loops
 
     def logits(self, prompt: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         injected = self.network.embed(prompt)
@@ -44,7 +51,10 @@ class Looped(AbstractSolver):
         def loop(x, _):
             return normalise(self.network.transform(x + injected), self.scale), None
 
-        x, _ = jax.lax.scan(loop, jnp.zeros_like(injected), length=self.loops(len(prompt)))
+        loops = self.loops(len(prompt))
+        learning = min(self.gradient_loops, loops)
+        x, _ = jax.lax.scan(loop, jnp.zeros_like(injected), length=loops - learning)
+        x, _ = jax.lax.scan(loop, jax.lax.stop_gradient(x), length=learning)
         return self.network.read(x)
 
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:

@@ -28,7 +28,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "name": "SinglePass",
         "network": {"name": "StateSpace", "width": WIDTH, "layers": 2, "states": 8},
     },
-    "RNN": {"name": "SinglePass", "network": {"name": "GRU", "width": 128, "layers": 1}},
+    "RNN": {"name": "SinglePass", "network": {"name": "GRU", "width": 256, "layers": 1}},
     "Repeating layers": {"name": "Looped", "loops": {"per_token": 1.0}, "network": transformer(1)},
     "Chain of thought": {"name": "ChainOfThought", "network": transformer(2, causal=True)},
     "Diffusion": {"name": "MaskedDiffusion", "steps": {"per_token": 1.0}, "network": transformer(2)},

@@ -132,12 +132,14 @@ class Trainer:
         *,
         key: Key[Array, ""],
     ) -> tuple[Replica, Float[Array, ""]]:
-        depth_key, edge_key, draw_key, loss_key = jax.random.split(key, 4)
+        depth_key, share_key, draw_key, loss_key = jax.random.split(key, 4)
         stages = jnp.array(self.training.stages)
         edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
         batch = self.training.batch
-        below = jax.random.randint(depth_key, (batch,), 1, edge + 1)
-        depth = jnp.where(jax.random.bernoulli(edge_key, 0.5, (batch,)), edge, below)
+        share = jax.random.uniform(share_key, (batch,))
+        deepest = jnp.where(share < self.training.beyond, stages[-1], edge)
+        below = jax.random.randint(depth_key, (batch,), 1, deepest + 1)
+        depth = jnp.where(share < 0.5, below, edge)
         instances = draw(self.task, TRAIN, batch, depth=depth, key=draw_key)
 
         def loss_of(parameters):

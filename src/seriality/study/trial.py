@@ -15,9 +15,10 @@ SERIAL, CONTROL = "serial", "control"
 class Training:
     """The regime that every solver of a comparison shares.
 
-    `stages` are the depths of the gated curriculum: a stage trains on depths up to its own (half of the
-    instances at it, the rest uniform below) and gives way to the next when `gate` of `gate_instances` fresh
-    validation instances at its depth are answered right. Training ends after `steps`, or when the last
+    `stages` are the depths of the gated curriculum. A stage trains half of the instances at its own depth,
+    the share `beyond` at any depth (states that only deep instances reach are then known when their stage
+    comes), and the rest at any depth up to its own. It gives way to the next when `gate` of `gate_instances`
+    fresh validation instances at its depth are answered right. Training ends after `steps`, or when the last
     stage is passed. AdamW with linear warm-up over `warmup` steps, then a cosine to zero at `steps`.
     """
 
@@ -27,6 +28,7 @@ class Training:
     learning_rates: tuple[float, ...] = (1e-3, 3e-3)
     warmup: int = 50
     weight_decay: float = 0.01
+    beyond: float = 0.125
     gate: float = 0.97
     gate_instances: int = 128
     test_instances: int = 256
@@ -47,6 +49,8 @@ class Training:
                 f"warmup is {self.warmup}, allowed are 0 to steps - 1 = {self.steps - 1},"
                 f" such as warmup={self.steps // 20}"
             )
+        if not 0 <= self.beyond <= 0.5:
+            faults.append(f"beyond is {self.beyond}, allowed are shares from 0 to 0.5, such as 0.125")
         if self.chunk > 0 and self.steps % self.chunk:
             faults.append(f"steps is {self.steps}, allowed are multiples of chunk = {self.chunk}")
         if faults:
