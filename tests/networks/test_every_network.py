@@ -22,7 +22,7 @@ KEY = jax.random.key(1)
 
 def build(name, length, *, key, **dials):
     layout = Format(tuple("abcdefg"), prompt_length=length, trace_length=3, answer_length=ANSWER_LENGTH)
-    return NETWORKS[name](layout, **EXAMPLES[name], **dials, key=key)
+    return NETWORKS[name](layout, **(EXAMPLES[name] | dials), key=key)
 
 
 def influence(network):
@@ -64,3 +64,9 @@ def test_causal_networks_see_every_earlier_token_and_no_later_one(name, causal, 
 @pytest.mark.parametrize("name", ["Transformer", "MLP"])
 def test_the_others_see_every_token(name, filled):
     assert influence(filled(build, name, 6)).all()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_dials_below_one_are_refused_by_name(name):
+    with pytest.raises(ValueError, match=rf"{name}: width is 0, layers is -1; allowed is 1 or more"):
+        build(name, 6, width=0, layers=-1, key=KEY)

@@ -27,7 +27,12 @@ def test_passes_is_its_closed_form(constant, per_doubling, quarters, length):
     if constant or per_doubling or quarters:
         doublings = (length - 1).bit_length()
         expected = constant + per_doubling * doublings + -(-quarters * length // 4)
-        assert Passes(constant, per_doubling, quarters / 4)(length) == expected
+        assert Passes(constant, per_doubling, quarters / 4)(length) == max(1, expected)
+
+
+def test_passes_are_not_one_too_many_by_rounding():
+    for hundredths in range(1, 100):
+        assert Passes(per_token=hundredths / 100)(100) == hundredths
 
 
 @pytest.mark.parametrize("terms", [{}, {"constant": -1, "per_token": 1.0}, {"per_token": -0.5}])

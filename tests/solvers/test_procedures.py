@@ -98,7 +98,9 @@ def test_only_the_last_loops_are_differentiated(layout, causal):
 
     before = jnp.zeros((6, 8))
     for _ in range(2):
-        x = eqx.filter_jit(lambda network, x: network.transform(x))(network, before + network.embedding[PROMPT])
+        x = eqx.filter_jit(lambda network, x: network.transform(x))(
+            network, before + network.embedding[PROMPT]
+        )
         before = x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
     expected = eqx.filter_jit(eqx.filter_grad(last_loop))(network, before).blocks.up
     np.testing.assert_allclose(out(3, 1).network.blocks.up, expected, rtol=1e-3, atol=1e-4)

@@ -31,3 +31,10 @@ def weights(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows 
 def normalise(x: Float[Array, "*batch width"], scale: Float[Array, " width"]) -> Float[Array, "*batch width"]:
     """Root-mean-square normalisation (Zhang & Sennrich 2019)."""
     return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-6) * scale
+
+
+def refuse(network: str, **dials: int) -> None:
+    """Raise a ValueError that names every dial below 1."""
+    faults = [f"{name} is {value}" for name, value in dials.items() if value < 1]
+    if faults:
+        raise ValueError(f"{network}: {', '.join(faults)}; allowed is 1 or more")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, weights
+from .base import AbstractNetwork, refuse, weights
 
 
 class RecurrentLayer(eqx.Module):
@@ -52,6 +52,7 @@ class GRU(AbstractNetwork):
     leave: Float[Array, "width vocabulary"]
 
     def __init__(self, format: Format, *, width: int = 128, layers: int = 1, key: Key[Array, ""]):
+        refuse("GRU", width=width, layers=layers)
         embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: RecurrentLayer(width, key=k))(

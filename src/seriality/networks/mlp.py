@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, weights
+from .base import AbstractNetwork, refuse, weights
 
 
 class MLP(AbstractNetwork):
@@ -25,6 +25,7 @@ class MLP(AbstractNetwork):
     def __init__(
         self, format: Format, *, width: int = 256, layers: int = 3, features: int = 16, key: Key[Array, ""]
     ):
+        refuse("MLP", width=width, layers=layers, features=features)
         embedding_key, enter_key, hidden_key, leave_key = jax.random.split(key, 4)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, features))
         self.enter = weights(enter_key, format.prompt_length * features, width)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, normalise, weights
+from .base import AbstractNetwork, normalise, refuse, weights
 
 CONVOLUTION = 4
 """Length of the causal depthwise convolution before the recurrence."""
@@ -86,6 +86,7 @@ class StateSpace(AbstractNetwork):
     def __init__(
         self, format: Format, *, width: int = 64, layers: int = 2, states: int = 8, key: Key[Array, ""]
     ):
+        refuse("StateSpace", width=width, layers=layers, states=states)
         embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: SelectiveLayer(width, states, key=k))(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, normalise, weights
+from .base import AbstractNetwork, normalise, refuse, weights
 
 PRODUCTS_PER_LAYER = 6
 """Dependent matrix products: queries/keys/values, scores, mixing, output, and two in the perceptron."""
@@ -103,6 +103,7 @@ class Transformer(AbstractNetwork):
         causal: bool = False,
         key: Key[Array, ""],
     ):
+        refuse("Transformer", width=width, layers=layers, heads=heads)
         if width % (2 * heads):
             raise ValueError(
                 f"width {width} is not a multiple of 2 * heads = {2 * heads}; try width={2 * heads * 8}"

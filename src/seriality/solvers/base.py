@@ -21,7 +21,7 @@ from ..instance import UNASKED, Instances
 class Passes:
     """A number of dependent passes, declared as a function of prompt length n and of nothing else:
 
-    constant + per_doubling * ceil(log2 n) + ceil(per_token * n).
+    constant + per_doubling * ceil(log2 n) + ceil(per_token * n), and at least one.
 
     >>> Passes(constant=2, per_token=0.5)(9)
     7
@@ -42,8 +42,9 @@ class Passes:
         return terms if isinstance(terms, Passes) else cls(**terms)
 
     def __call__(self, prompt_length: int) -> int:
-        doublings = math.ceil(math.log2(prompt_length))
-        return self.constant + self.per_doubling * doublings + math.ceil(self.per_token * prompt_length)
+        doublings = (prompt_length - 1).bit_length()
+        proportional = math.ceil(round(self.per_token * prompt_length, 9))  # 0.07 * 100 is a little over 7
+        return max(1, self.constant + self.per_doubling * doublings + proportional)
 
 
 class AbstractSolver(eqx.Module):

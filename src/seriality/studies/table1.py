@@ -50,16 +50,22 @@ def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds
 
 
 DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (Words("S5", length=16), Training(stages=(2, 4, 8, 16), steps=600, learning_rates=(3e-3,))),
+    "words": (
+        Words("S5", length=16),
+        Training(stages=(2, 4, 8, 16), steps=1500, batch=32, learning_rates=(4e-3,), beyond=0.25, gate=0.95),
+    ),
 }
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (Words("S5", length=16), Training(stages=(2, 4, 8, 16), steps=1000)),
+    "words": (Words("S5", length=16), Training(stages=(2, 4, 8, 16), steps=2000, batch=32)),
     "automaton": (
-        ElementaryAutomaton(rule=110, width=16, steps=8),
-        Training(stages=(1, 2, 4, 8), steps=1000),
+        ElementaryAutomaton(rule=110, width=12, steps=6),
+        Training(stages=(1, 2, 4, 6), steps=2000, batch=32),
     ),
-    "circuit": (CircuitValue(gates_per_layer=3, layers=8), Training(stages=(1, 2, 4, 8), steps=1000)),
+    "circuit": (
+        CircuitValue(gates_per_layer=3, layers=6),
+        Training(stages=(1, 2, 4, 6), steps=2000, batch=32),
+    ),
 }
 
 TABLE1 = Study(
