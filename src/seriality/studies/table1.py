@@ -52,7 +52,7 @@ def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds
 DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
     "words": (
         Words("S5", length=16),
-        Training(stages=(2, 4, 8, 16), steps=1500, batch=32, learning_rates=(4e-3,), beyond=0.25, gate=0.95),
+        Training(stages=(2, 4, 8, 16), steps=1500, batch=32, learning_rates=(4e-3,), beyond=0.5, gate=0.95),
     ),
 }
 

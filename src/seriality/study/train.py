@@ -35,7 +35,8 @@ class Replica(eqx.Module):
 
 
 class Gate(NamedTuple):
-    """What a chunk reports of each replica: mean loss, the depth trained for, accuracy there."""
+    """What a chunk reports of each replica: its mean loss, its stage's depth, and the accuracy that opens the
+    gate, which is the lower of that at the depth and that at depths uniform up to it."""
 
     loss: Float[Array, " replicas"]
     depth: Int[Array, " replicas"]
@@ -111,15 +112,19 @@ class Trainer:
         numbers = first_step + jnp.arange(self.training.chunk)
         replicas, losses = jax.lax.scan(step, replicas, numbers)
 
+        count = self.training.gate_instances
+
         def gate(replica, key):
-            depth = stages[jnp.minimum(replica.stage, len(stages) - 1)]
-            draw_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step))
-            instances = draw(self.task, VALIDATION, self.training.gate_instances, depth=depth, key=draw_key)
+            edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
+            draw_key, depth_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step), 3)
+            below = jax.random.randint(depth_key, (2, count), 1, edge + 1).at[0].set(edge)
+            instances = draw(self.task, VALIDATION, 2 * count, depth=below.reshape(-1), key=draw_key)
             solver = self.solver(replica.parameters)
-            right = answered_right(solver, self.task, instances, key=solve_key).mean()
+            right = answered_right(solver, self.task, instances, key=solve_key)
+            right = right.reshape(2, count).mean(1).min()
             passed = (right >= self.training.gate) & replica.active(len(stages))
             replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
-            return replica, depth, right
+            return replica, edge, right
 
         replicas, depths, right = jax.vmap(gate)(replicas, keys[:, 1])
         return replicas, Gate(losses.mean(0), depths, right)

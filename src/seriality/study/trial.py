@@ -17,9 +17,10 @@ class Training:
 
     `stages` are the depths of the gated curriculum. A stage trains half of the instances at its own depth,
     the share `beyond` at any depth (states that only deep instances reach are then known when their stage
-    comes), and the rest at any depth up to its own. It gives way to the next when `gate` of `gate_instances`
-    fresh validation instances at its depth are answered right. Training ends after `steps`, or when the last
-    stage is passed. AdamW with linear warm-up over `warmup` steps, then a cosine to zero at `steps`.
+    comes), and the rest at any depth up to its own. It gives way to the next when at least the share `gate`
+    is right of `gate_instances` fresh validation instances at its depth, and of as many at depths up to it.
+    Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up over `warmup`
+    steps, then a cosine to zero at `steps`.
     """
 
     stages: tuple[int, ...]
