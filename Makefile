@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint benchmarks clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/seriality demo
@@ -17,6 +17,11 @@ lint: $(VENV)/.installed_dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+benchmarks: $(VENV)/.installed_benchmarks
+	@$(BIN)/python benchmarks/training.py --keep
+	@$(BIN)/python benchmarks/instances.py --keep
+	@$(BIN)/python benchmarks/records.py --keep
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache
@@ -34,4 +39,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed_dev: $(VENV)/.installed
 	@echo "Installing the tools for development into $(VENV)"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed_benchmarks: $(VENV)/.installed
+	@echo "Installing PyTorch for the benchmarks into $(VENV)"
+	@$(PIP) install --constraint constraints.txt --editable '.[benchmarks]'
 	@touch $@

@@ -1,0 +1,198 @@
+"""Instances made per second: the tasks, compiled and in batches, against plain Python.
+
+The plain generators below are written from the definitions of the tasks, with `random` and lists, one
+instance at a time, as a script that makes a data set would. Each draws its fields with `random.choices` and
+then computes labels, trace and answer. Before anything is timed, that second half is given the fields of
+instances drawn by ours and must compute the same instances.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+from random import Random
+from typing import Any
+
+import jax
+import numpy as np
+from measuring import Timing, alternate, keep, machine, options, show
+
+from seriality.instance import PAD, QUERY, UNASKED
+from seriality.tasks import MONOIDS, TASKS, CircuitValue, ElementaryAutomaton, Words
+from seriality.tasks.base import FIRST, AbstractTask
+
+BATCH = 4096
+BATCHES = 20
+"""Batches in one block of ours."""
+PLAIN = 4096
+"""Instances in one block of plain Python."""
+CHECKED = 64
+
+Tokens = list[int]
+Made = tuple[Tokens, Tokens, Tokens, Tokens]
+"""Prompt, labels, trace, answer."""
+
+
+class PlainWords:
+    """Letters of a monoid given by its multiplication table; the trace is the prefix products."""
+
+    def __init__(self, task: Words):
+        assert isinstance(task.monoid, str)
+        monoid = MONOIDS[task.monoid]()
+        self.length = task.length
+        self.table = monoid.array.tolist()
+        self.identity = monoid.identity
+        self.letters = list(monoid.generators)
+
+    def draw(self, random: Random) -> Tokens:
+        return random.choices(self.letters, k=self.length)
+
+    def make(self, word: Tokens) -> Made:
+        product, products = self.identity, []
+        for letter in word:
+            product = self.table[product][letter]
+            products.append(product + FIRST)
+        prompt = [letter + FIRST for letter in word] + [QUERY]
+        return prompt, products + products[-1:], products, products[-1:]
+
+    def fields(self, prompt: Tokens) -> Tokens:
+        return [token - FIRST for token in prompt[: self.length]]
+
+
+class PlainAutomaton:
+    """A ring of cells and the eight outcomes of a Wolfram rule."""
+
+    def __init__(self, task: ElementaryAutomaton):
+        self.width, self.steps = task.width, task.steps
+        self.outcomes = [task.rule >> pattern & 1 for pattern in range(8)]
+        self.steps_in_unary = [FIRST + 2] * task.steps
+
+    def draw(self, random: Random) -> Tokens:
+        return random.choices((0, 1), k=self.width)
+
+    def make(self, first: Tokens) -> Made:
+        outcomes, width = self.outcomes, self.width
+        cells, trace = first, []
+        for _ in range(self.steps):
+            cells = [outcomes[4 * cells[i - 1] + 2 * cells[i] + cells[(i + 1) % width]] for i in range(width)]
+            trace += [cell + FIRST for cell in cells]
+        answer = [cell + FIRST for cell in cells]
+        fields = [cell + FIRST for cell in first] + self.steps_in_unary
+        return fields + [QUERY] * width, [UNASKED] * len(fields) + answer, trace, answer
+
+    def fields(self, prompt: Tokens) -> Tokens:
+        return [token - FIRST for token in prompt[: self.width]]
+
+
+OPERATIONS: tuple[Callable[[int, int], int], ...] = (
+    lambda a, b: a & b,
+    lambda a, b: a | b,
+    lambda a, b: 1 - (a & b),
+    lambda a, b: 1 - (a | b),
+)
+
+
+class PlainCircuit:
+    """Two half-registers (u, v); a layer XORs operations on the half that it reads onto the other."""
+
+    def __init__(self, task: CircuitValue):
+        self.wires, self.layers, self.deep = task.gates_per_layer, task.layers, task.wiring == "deep"
+        pairs = combinations(range(self.wires), 2)
+        self.gates = [(operation, a, b) for a, b in pairs for operation in OPERATIONS]
+        self.kinds = range(len(self.gates))
+
+    def draw(self, random: Random) -> Tokens:
+        inputs = random.choices((0, 1), k=2 * self.wires)
+        return inputs + random.choices(self.kinds, k=self.wires * self.layers)
+
+    def make(self, fields: Tokens) -> Made:
+        wires = self.wires
+        u, v = fields[:wires], fields[wires : 2 * wires]
+        inputs, trace = (v, u), []
+        for layer in range(self.layers):
+            start = (2 + layer) * wires
+            read = v if self.deep else inputs[layer % 2]
+            new = []
+            for bit, kind in zip(u, fields[start : start + wires], strict=True):
+                operation, a, b = self.gates[kind]
+                new.append(bit ^ operation(read[a], read[b]))
+            trace += [bit + FIRST for bit in new]
+            u, v = v, new
+        answer = [bit + FIRST for bit in u + v]
+        prompt = [bit + FIRST for bit in fields[: 2 * wires]]
+        prompt += [kind + FIRST + 2 for kind in fields[2 * wires :]]
+        return prompt + [QUERY] * len(answer), [UNASKED] * len(prompt) + answer, trace, answer
+
+    def fields(self, prompt: Tokens) -> Tokens:
+        inputs, end = 2 * self.wires, (2 + self.layers) * self.wires
+        return [t - FIRST for t in prompt[:inputs]] + [t - FIRST - 2 for t in prompt[inputs:end]]
+
+
+PLAIN_GENERATORS: dict[str, Callable[[Any], Any]] = {
+    "Words": PlainWords,
+    "ElementaryAutomaton": PlainAutomaton,
+    "CircuitValue": PlainCircuit,
+}
+
+
+def check_same_instances(task: AbstractTask, plain: Any) -> None:
+    """SystemExit unless plain Python completes the fields of our instances as ours does."""
+    instances = task.sample(CHECKED, key=jax.random.key(1))
+    drawn = (instances.prompt, instances.labels, instances.trace, instances.answer)
+    for ours in zip(*(np.asarray(part).tolist() for part in drawn), strict=True):
+        assert PAD not in ours[0]
+        if plain.make(plain.fields(ours[0])) != ours:
+            raise SystemExit(f"{task}: plain Python makes another instance; nothing is measured")
+
+
+def main() -> None:
+    chosen = options(__doc__, repeats=7)
+    here = machine("jax", "jaxlib")
+    rows: list[dict[str, Any]] = []
+    for name, kind in TASKS.items():
+        for task in (kind(), kind().control):
+            if task is None:
+                continue
+            plain = PLAIN_GENERATORS[name](task)
+            check_same_instances(task, plain)
+            random = Random(0)
+            keys = list(jax.random.split(jax.random.key(0), BATCHES))
+
+            def ours(task: AbstractTask = task, keys: list[jax.Array] = keys) -> None:
+                for key in keys:
+                    jax.block_until_ready(task.sample(BATCH, key=key))
+
+            def theirs(plain: Any = plain, random: Random = random) -> None:
+                for _ in range(PLAIN):
+                    plain.make(plain.draw(random))
+
+            seconds = alternate({"ours": ours, "theirs": theirs}, chosen.repeats)
+            our = Timing.of(seconds["ours"], BATCH * BATCHES)
+            their = Timing.of(seconds["theirs"], PLAIN)
+            rows.append(
+                {
+                    "task": repr(task),
+                    "ours_per_s": our.per_second(),
+                    "theirs_per_s": their.per_second(),
+                    "ratio": their.median_s / our.median_s,
+                    "ratio_of_minima": their.minimum_s / our.minimum_s,
+                }
+            )
+    show(
+        f"Instances per second, batch {BATCH} (medians of {chosen.repeats} blocks)",
+        ["task", "ours", "plain Python", "ratio", "ratio of minima"],
+        [
+            [
+                row["task"],
+                f"{row['ours_per_s']:,.0f}",
+                f"{row['theirs_per_s']:,.0f}",
+                f"{row['ratio']:.0f}",
+                f"{row['ratio_of_minima']:.0f}",
+            ]
+            for row in rows
+        ],
+    )
+    if chosen.keep:
+        keep("instances", {"machine": here, "repeats": chosen.repeats, "batch": BATCH, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
