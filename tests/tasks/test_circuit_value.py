@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from seriality.instance import UNASKED
 from seriality.tasks import CircuitValue
 
 KEY = jax.random.key(11)
@@ -57,6 +58,9 @@ def test_direct_evaluation(wiring, gates_per_layer, layers):
         assert len(circuit) == depth
         values, last = evaluate(circuit, (batch.prompt[i, : 2 * gates_per_layer] - 2).tolist(), wiring)
         assert (batch.trace[i, : len(values)] - 2).tolist() == values
+        inputs, rest = [UNASKED] * 2 * gates_per_layer, [UNASKED] * (layers - depth) * gates_per_layer
+        labels = [*inputs, *(value + 2 for value in values), *rest, *batch.answer[i]]
+        assert batch.labels[i].tolist() == labels
         assert (batch.answer[i] - 2).tolist() == (answers[i] - 2).tolist() == last
 
 

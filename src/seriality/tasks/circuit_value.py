@@ -5,7 +5,8 @@ The state is two half-registers (u, v) of g = `gates_per_layer` bits. A layer co
     new[i] = u[i] ⊕ op_i(v[a_i], v[b_i]),   op_i in {AND, OR, NAND, NOR},  a_i < b_i,
 
 and passes on (v, new): the reversible form of Fredkin & Toffoli (1982), the round of a Feistel cipher. Inputs
-and gates are drawn independently and uniformly, and all final wires are asked for.
+and gates are drawn independently and uniformly, and all final wires are asked for. A circuit cut short after
+any gate is a circuit too, so each gate's token is labelled with the gate's value.
 
 No gate is constant or dead. Each layer is a bijection of {0,1}^2g, with inverse (v, new) ↦ (new ⊕ op(v), v).
 So over uniform inputs the state after every layer is uniform: each gate is 0 and 1 equally often. And states
@@ -32,12 +33,11 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
-from ..instance import PAD, Format
+from ..instance import PAD, UNASKED, Format
 from .base import (
     FIRST,
     SPECIAL,
     AbstractTask,
-    ask_at_the_end,
     integer_fault,
     lay_out,
     lookup,
@@ -118,7 +118,9 @@ class CircuitValue(AbstractTask):
         prompt = lay_out(jnp.concatenate([inputs, gates.ravel()]), 2 * g)
         answer = jax.lax.dynamic_slice(rows, (depth, 0), (2, g)).ravel()
         trace = jnp.where(within, rows[2:], PAD).ravel()
-        return prompt, ask_at_the_end(len(prompt), answer), trace, answer
+        values = jnp.where(within, rows[2:], UNASKED).ravel()
+        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, values.dtype), values, answer])
+        return prompt, labels, trace, answer
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         g = self.gates_per_layer
