@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seriality.instance import Format
 from seriality.networks import GRU, MLP, StateSpace, Transformer
+from seriality.networks.state_space import all_states
 from seriality.networks.transformer import attend, rotate
 
 LENGTH = 7
@@ -177,3 +178,23 @@ def test_what_a_transformer_refuses(filled):
     full = filled(Transformer, LAYOUT, width=8, heads=2)
     with pytest.raises(ValueError, match="build it with causal=True"):
         full.prefill(jnp.asarray(TOKENS), LENGTH)
+
+
+def test_the_gradient_of_the_recurrence_is_that_of_its_steps():
+    decay_key, drive_key, weight_key = jax.random.split(jax.random.key(0), 3)
+    decay = jax.random.uniform(decay_key, (LENGTH, 3, 2))
+    drive, weight = (jax.random.normal(k, (LENGTH, 3, 2)) for k in (drive_key, weight_key))
+
+    def one_by_one(decay, drive):
+        def step(state, now):
+            state = now[0] * state + now[1]
+            return state, state
+
+        return jax.lax.scan(step, jnp.zeros((3, 2)), (decay, drive))[1]
+
+    def gradients(states):
+        return jax.jit(jax.grad(lambda *maps: jnp.vdot(states(*maps), weight), (0, 1)))(decay, drive)
+
+    for found, expected in zip(gradients(all_states), gradients(one_by_one), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        assert np.abs(expected).max() > 0.1

@@ -66,13 +66,39 @@ class SelectiveLayer(eqx.Module):
         step = jax.nn.softplus(step @ self.widen + self.step_bias)
         decay = jnp.exp(-step[:, :, None] * jnp.exp(self.log_decay))
         drive = (step * x)[:, :, None] * into[:, None, :]
-        _, state = jax.lax.associative_scan(compose, (decay, drive))
+        state = all_states(decay, drive)
         return jnp.einsum("lcs,ls->lc", state, out) + self.skip * x
 
 
 def compose(earlier, later):
     """Two affine maps h -> decay * h + drive, as one."""
     return later[0] * earlier[0], later[0] * earlier[1] + later[1]
+
+
+@jax.custom_vjp
+def all_states(
+    decay: Float[Array, "length channels states"], drive: Float[Array, "length channels states"]
+) -> Float[Array, "length channels states"]:
+    """h_t = decay_t * h_{t-1} + drive_t for all t, from h = 0, in logarithmic span."""
+    return jax.lax.associative_scan(compose, (decay, drive))[1]
+
+
+def _forward(decay, drive):
+    states = all_states(decay, drive)
+    return states, (decay, states)
+
+
+def _backward(kept, gradient):
+    # The adjoint runs the same recurrence backwards: g_t = gradient_t + decay_{t+1} * g_{t+1}. To
+    # differentiate through the scan itself gives the same numbers from several times the memory traffic.
+    decay, states = kept
+    later = jnp.concatenate([decay[1:], jnp.zeros_like(decay[:1])])
+    adjoint = jax.lax.associative_scan(compose, (later, gradient), reverse=True)[1]
+    earlier = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
+    return adjoint * earlier, adjoint
+
+
+all_states.defvjp(_forward, _backward)
 
 
 class StateSpace(AbstractNetwork):
