@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
+from seriality.instance import PAD
 from seriality.networks import MLP
 from seriality.solvers import SinglePass, build
 from seriality.solvers.base import AbstractSolver
@@ -134,6 +135,22 @@ def test_the_curriculum_trains_at_the_stage_and_below_it_and_only_its_share_beyo
     for stage, deep, share in zip(training.stages, deepest, (losses % 1) * 2.5, strict=True):
         expected = 0.5 * (stage == deep) + (0.5 - beyond) * (stage == deep) / stage + beyond / 8
         assert abs(share - expected) <= 4 * (expected * (1 - expected) / 2000) ** 0.5 + 1e-4
+
+
+class BlindToOneLetter(Watcher):
+    """Right at every depth but the first."""
+
+    def solve(self, prompt, *, key):
+        return jnp.where((prompt[:8] != PAD).sum() == 1, PAD, super().solve(prompt, key=key))
+
+
+@pytest.mark.parametrize(("solver", "passed"), [(Watcher, 1), (BlindToOneLetter, 0)])
+def test_the_gate_asks_every_depth_up_to_the_stage(solver, passed):
+    training = Training(stages=(8,), steps=1, chunk=1, warmup=0, batch=4, gate_instances=8, gate=0.5)
+    trainer = Trainer(Words("parity", length=8), lambda key: solver(jnp.ones(())), training)
+    keys = jax.random.split(jax.random.key(0), (1, 2))
+    ((_, replicas, gate),) = trainer.run(trainer.replicas(keys[:, 0]), keys, jnp.ones(1))
+    assert (replicas.stage.tolist(), gate.accuracy.tolist()) == ([passed], [float(passed)])
 
 
 def test_stages_beyond_the_task_are_refused():

@@ -13,8 +13,8 @@ from seriality.meter import measure
 from seriality.solvers import build
 from seriality.studies.table1 import ROWS
 from seriality.study import SERIAL, Training, Trial
-from seriality.study.evaluate import depths_of
 from seriality.study.run import costs, span_growth
+from seriality.study.train import depths_of
 from seriality.tasks import ElementaryAutomaton, Words, monoid
 
 WORDS = Words("parity", length=4)
@@ -33,7 +33,7 @@ def replaced(**fields):
         ({"steps": 50}, "warmup is 50, allowed are 0 to steps - 1 = 49, such as warmup=2"),
         ({"warmup": 100}, "warmup is 100, allowed are 0 to steps - 1 = 99, such as warmup=5"),
         ({"warmup": -1}, "warmup is -1, allowed are 0 to steps - 1 = 99, such as warmup=5"),
-        ({"steps": 110}, "steps is 110, allowed are multiples of chunk = 25"),
+        ({"steps": 110}, "steps is 110, allowed are multiples of chunk = 50"),
         ({"chunk": 0}, "chunk is 0, allowed is 1 or more"),
         ({"batch": 0}, "batch is 0, allowed is 1 or more"),
         ({"learning_rates": ()}, "learning_rates is empty, give at least one, such as (1e-3,)"),

@@ -20,6 +20,7 @@ TRAINING = Training(
     batch=16,
     learning_rates=(1e-2,),
     warmup=5,
+    chunk=25,
     gate_instances=32,
     test_instances=32,
 )

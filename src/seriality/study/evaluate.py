@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
-from ..tasks.base import AbstractTask
 from .splits import draw
 from .train import Replica, Trainer, answered_right
 
@@ -35,15 +34,3 @@ def evaluator(
         return jax.lax.scan(at, None, jnp.array(depths))[1].T
 
     return successes
-
-
-def depths_of(task: AbstractTask) -> tuple[int, ...]:
-    """The depths at which solvers are evaluated: 1, 2, 3, 4, 6, 8, 12, 16, ... and the task's largest.
-
-    >>> from ..tasks import Words
-    >>> depths_of(Words(length=16)), depths_of(Words(length=10))
-    ((1, 2, 3, 4, 6, 8, 12, 16), (1, 2, 3, 4, 6, 8, 10))
-    """
-    powers = [2**k for k in range(task.max_depth.bit_length())]
-    grid = {depth for power in powers for depth in (power, power * 3 // 2)} | {task.max_depth}
-    return tuple(sorted(depth for depth in grid if depth <= task.max_depth))

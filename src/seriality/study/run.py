@@ -25,9 +25,9 @@ from ..meter import Growth, growth, measure
 from ..solvers import build
 from ..store import Record, Store, finite
 from ..tasks.base import AbstractTask
-from .evaluate import depths_of, evaluator
+from .evaluate import evaluator
 from .splits import TEST, VALIDATION, shared_depth
-from .train import Trainer
+from .train import Trainer, depths_of
 from .trial import Study, Trial
 
 EVALUATION_KEY = 0x5E71A1

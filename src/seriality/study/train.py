@@ -36,11 +36,23 @@ class Replica(eqx.Module):
 
 class Gate(NamedTuple):
     """What a chunk reports of each replica: its mean loss, its stage's depth, and the accuracy that opens the
-    gate, which is the lower of that at the depth and that at depths uniform up to it."""
+    gate, which is the lowest at any evaluated depth up to the stage's."""
 
     loss: Float[Array, " replicas"]
     depth: Int[Array, " replicas"]
     accuracy: Float[Array, " replicas"]
+
+
+def depths_of(task: AbstractTask) -> tuple[int, ...]:
+    """The depths at which solvers are evaluated: 1, 2, 3, 4, 6, 8, 12, 16, ... and the task's largest.
+
+    >>> from ..tasks import Words
+    >>> depths_of(Words(length=16)), depths_of(Words(length=10))
+    ((1, 2, 3, 4, 6, 8, 12, 16), (1, 2, 3, 4, 6, 8, 10))
+    """
+    powers = [2**k for k in range(task.max_depth.bit_length())]
+    grid = {depth for power in powers for depth in (power, power * 3 // 2)} | {task.max_depth}
+    return tuple(sorted(depth for depth in grid if depth <= task.max_depth))
 
 
 def answered_right(
@@ -112,16 +124,16 @@ class Trainer:
         numbers = first_step + jnp.arange(self.training.chunk)
         replicas, losses = jax.lax.scan(step, replicas, numbers)
 
-        count = self.training.gate_instances
+        count, asked = self.training.gate_instances, jnp.array(depths_of(self.task))
 
         def gate(replica, key):
             edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
-            draw_key, depth_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step), 3)
-            below = jax.random.randint(depth_key, (2, count), 1, edge + 1).at[0].set(edge)
-            instances = draw(self.task, VALIDATION, 2 * count, depth=below.reshape(-1), key=draw_key)
+            draw_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step))
+            depth = jnp.repeat(jnp.minimum(asked, edge), count)
+            instances = draw(self.task, VALIDATION, len(depth), depth=depth, key=draw_key)
             solver = self.solver(replica.parameters)
             right = answered_right(solver, self.task, instances, key=solve_key)
-            right = right.reshape(2, count).mean(1).min()
+            right = right.reshape(-1, count).mean(1).min()
             passed = (right >= self.training.gate) & replica.active(len(stages))
             replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
             return replica, edge, right

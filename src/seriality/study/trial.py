@@ -17,8 +17,8 @@ class Training:
 
     `stages` are the depths of the gated curriculum. A stage trains half of the instances at its own depth,
     the share `beyond` at any depth (states that only deep instances reach are then known when their stage
-    comes), and the rest at any depth up to its own. It gives way to the next when at least the share `gate`
-    is right of `gate_instances` fresh validation instances at its depth, and of as many at depths up to it.
+    comes), and the rest at any depth up to its own. It gives way to the next when at every evaluated depth
+    up to its own at least the share `gate` of `gate_instances` fresh validation instances is answered right.
     Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up over `warmup`
     steps, then a cosine to zero at `steps`.
     """
@@ -31,9 +31,9 @@ class Training:
     weight_decay: float = 0.01
     beyond: float = 0.125
     gate: float = 0.97
-    gate_instances: int = 128
+    gate_instances: int = 64
     test_instances: int = 256
-    chunk: int = 25
+    chunk: int = 50
 
     def __post_init__(self):
         faults = [
