@@ -1,6 +1,7 @@
 """The machinery of experiments: studies, trials, training, evaluation, running."""
 
+from ..analysis import CONTROL, SERIAL
 from .run import Progress, groups, run
-from .trial import CONTROL, SERIAL, Study, Training, Trial
+from .trial import Study, Training, Trial
 
 __all__ = ["CONTROL", "SERIAL", "Progress", "Study", "Training", "Trial", "groups", "run"]

@@ -8,8 +8,6 @@ from typing import Any
 from ..store import digest
 from ..tasks.base import AbstractTask
 
-SERIAL, CONTROL = "serial", "control"
-
 
 @dataclass(frozen=True)
 class Training:
