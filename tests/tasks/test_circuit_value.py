@@ -21,26 +21,36 @@ OPS = {
 
 
 def layers_of(task, prompt):
-    """The gates of a prompt as (operation, wire, wire), layer by layer."""
+    """The gates of a prompt as (target, operation, operands), each wire a number from 0, layer by layer."""
     g = task.gates_per_layer
     texts = [task.format.tokens[t] for t in prompt[2 * g : -2 * g]]
-    gates = [re.fullmatch(r"([A-Z]+)\((\d),(\d)\)", text).groups() for text in texts if text != "PAD"]
-    gates = [(OPS[op], int(a), int(b)) for op, a, b in gates]
+    pattern = r"([uv]\d)\^=([A-Z]+)\(([uv]\d),([uv]\d)\)"
+    gates = [re.fullmatch(pattern, text).groups() for text in texts if text != "PAD"]
+    gates = [(wire(w, g), OPS[op], wire(a, g), wire(b, g)) for w, op, a, b in gates]
     return [gates[i : i + g] for i in range(0, len(gates), g)]
 
 
+def wire(text, g):
+    return int(text[1:]) + g * (text[0] == "v")
+
+
+def inputs_of(task, prompt):
+    """The bits that the prompt's first tokens give the wires."""
+    named = [task.format.tokens[t].split("=") for t in prompt[: 2 * task.gates_per_layer]]
+    assert [wire(text, task.gates_per_layer) for text, _ in named] == list(range(len(named)))
+    return [int(bit) for _, bit in named]
+
+
 def evaluate(layers, inputs, wiring="deep", flip=None, reversible=True):
-    """The gates' values and the last two rows; `flip` names one gate (layer, place) to invert."""
-    g = len(inputs) // 2
-    x = u, v = list(inputs[:g]), list(inputs[g:])
-    values = []
+    """The gates' values and what the wires hold at the end; `flip` names one gate (layer, place) to invert."""
+    state, values = list(inputs), []
     for level, layer in enumerate(layers):
-        read = v if wiring == "deep" else x[(level + 1) % 2]
-        new = [int(op(read[a], read[b])) ^ (u[i] if reversible else 0) for i, (op, a, b) in enumerate(layer)]
-        new = [bit ^ (flip == (level, i)) for i, bit in enumerate(new)]
-        u, v = v, new
-        values += new
-    return values, u + v
+        read = list(state if wiring == "deep" else inputs)
+        for i, (target, op, a, b) in enumerate(layer):
+            bit = int(op(read[a], read[b])) ^ (state[target] if reversible else 0) ^ (flip == (level, i))
+            state[target] = bit
+            values.append(bit)
+    return values, state
 
 
 def random_circuits(task, count):
@@ -56,7 +66,7 @@ def test_direct_evaluation(wiring, gates_per_layer, layers):
     for i, depth in enumerate(batch.depth):
         circuit = layers_of(task, batch.prompt[i])
         assert len(circuit) == depth
-        values, last = evaluate(circuit, (batch.prompt[i, : 2 * gates_per_layer] - 2).tolist(), wiring)
+        values, last = evaluate(circuit, inputs_of(task, batch.prompt[i]), wiring)
         assert (batch.trace[i, : len(values)] - 2).tolist() == values
         inputs, rest = [UNASKED] * 2 * gates_per_layer, [UNASKED] * (layers - depth) * gates_per_layer
         labels = [*inputs, *(value + 2 for value in values), *rest, *batch.answer[i]]
@@ -113,19 +123,30 @@ def test_every_gate_is_as_likely():
     task = CircuitValue(3, 8)
     gates = np.asarray(task.sample(512, key=KEY).prompt)[:, 6:-6]
     tokens, counts = np.unique(gates, return_counts=True)
-    assert tokens.tolist() == list(range(4, task.format.vocabulary))
-    mean = gates.size / 12
+    assert tokens.tolist() == list(range(16, task.format.vocabulary))
+    mean = gates.size / 72
     assert np.all(np.abs(counts - mean) < 5 * np.sqrt(mean))
+
+
+def test_layers_change_the_halves_in_turn():
+    for circuit in random_circuits(CircuitValue(3, 5), 4):
+        assert [[gate[0] for gate in layer] for layer in circuit] == [
+            [0, 1, 2] if level % 2 == 0 else [3, 4, 5] for level in range(5)
+        ]
+        assert all({a // 3, b // 3} == {1 - target // 3} for layer in circuit for target, _, a, b in layer)
 
 
 def test_render():
     task = CircuitValue(gates_per_layer=2, layers=2)
-    assert task.format.tokens[4:] == ("AND(0,1)", "OR(0,1)", "NAND(0,1)", "NOR(0,1)")
-    prompt = np.array([2, 3, 3, 3, 4, 7, 0, 0, 1, 1, 1, 1])
+    assert task.format.tokens[12:17] == (
+        *("u0^=AND(v0,v1)", "u0^=OR(v0,v1)", "u0^=NAND(v0,v1)", "u0^=NOR(v0,v1)"),
+        "u1^=AND(v0,v1)",
+    )
+    prompt = np.array([4, 7, 9, 11, 12, 19, 0, 0, 1, 1, 1, 1])
     text = task.render(prompt, np.array([3, 3, 0, 0]), np.array([3, 3, 3, 3]))
     assert text.splitlines() == [
-        "gates read the layer below",
-        "inputs: u=01 v=11",
-        "layer 1  AND(0,1)  NOR(0,1)  -> 11",
+        "gates read what the other half holds",
+        "inputs   u0=0 u1=1 v0=1 v1=1",
+        "layer 1  u0^=AND(v0,v1)  u1^=NOR(v0,v1)  -> 11",
         "answer: u=11 v=11",
     ]

