@@ -91,39 +91,40 @@ OPERATIONS: tuple[Callable[[int, int], int], ...] = (
 
 
 class PlainCircuit:
-    """Two half-registers (u, v); a layer XORs operations on the half that it reads onto the other."""
+    """Two halves of wires, changed in turn: a gate XORs an operation on the other half onto its target."""
 
     def __init__(self, task: CircuitValue):
         self.wires, self.layers, self.deep = task.gates_per_layer, task.layers, task.wiring == "deep"
         pairs = combinations(range(self.wires), 2)
         self.gates = [(operation, a, b) for a, b in pairs for operation in OPERATIONS]
         self.kinds = range(len(self.gates))
+        self.first_gate = FIRST + 2 + 4 * self.wires
 
     def draw(self, random: Random) -> Tokens:
         inputs = random.choices((0, 1), k=2 * self.wires)
         return inputs + random.choices(self.kinds, k=self.wires * self.layers)
 
     def make(self, fields: Tokens) -> Made:
-        wires = self.wires
-        u, v = fields[:wires], fields[wires : 2 * wires]
-        inputs, trace = (v, u), []
-        for layer in range(self.layers):
-            start = (2 + layer) * wires
-            read = v if self.deep else inputs[layer % 2]
-            new = []
-            for bit, kind in zip(u, fields[start : start + wires], strict=True):
-                operation, a, b = self.gates[kind]
-                new.append(bit ^ operation(read[a], read[b]))
-            trace += [bit + FIRST for bit in new]
-            u, v = v, new
-        answer = [bit + FIRST for bit in u + v]
-        prompt = [bit + FIRST for bit in fields[: 2 * wires]]
-        prompt += [kind + FIRST + 2 for kind in fields[2 * wires :]]
-        return prompt + [QUERY] * len(answer), [UNASKED] * len(prompt) + answer, trace, answer
+        wires, state = self.wires, fields[: 2 * self.wires]
+        inputs, trace = state[:], []
+        prompt = [FIRST + 2 + 2 * wire + bit for wire, bit in enumerate(inputs)]
+        for place, kind in enumerate(fields[2 * wires :]):
+            layer, wire = divmod(place, wires)
+            half = layer % 2 * wires
+            other = wires - half
+            operation, a, b = self.gates[kind]
+            read = state if self.deep else inputs
+            state[half + wire] ^= operation(read[other + a], read[other + b])
+            trace.append(state[half + wire] + FIRST)
+            prompt.append(self.first_gate + (half + wire) * len(self.gates) + kind)
+        answer = [bit + FIRST for bit in state]
+        labels = [UNASKED] * len(inputs) + trace + answer
+        return prompt + [QUERY] * len(answer), labels, trace, answer
 
     def fields(self, prompt: Tokens) -> Tokens:
         inputs, end = 2 * self.wires, (2 + self.layers) * self.wires
-        return [t - FIRST for t in prompt[:inputs]] + [t - FIRST - 2 for t in prompt[inputs:end]]
+        bits = [(token - FIRST) % 2 for token in prompt[:inputs]]
+        return bits + [(token - self.first_gate) % len(self.gates) for token in prompt[inputs:end]]
 
 
 PLAIN_GENERATORS: dict[str, Callable[[Any], Any]] = {

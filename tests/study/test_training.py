@@ -133,7 +133,8 @@ def test_the_curriculum_trains_at_the_stage_and_below_it_and_only_its_share_beyo
     deepest = [8] * 4 if beyond else list(training.stages)
     assert np.floor(losses).tolist() == deepest
     for stage, deep, share in zip(training.stages, deepest, (losses % 1) * 2.5, strict=True):
-        expected = 0.5 * (stage == deep) + (0.5 - beyond) * (stage == deep) / stage + beyond / 8
+        depths = stage.bit_length()  # 1, 2, 4, ... up to the stage's
+        expected = 0.5 * (stage == deep) + (0.5 - beyond) * (stage == deep) / depths + beyond / 4
         assert abs(share - expected) <= 4 * (expected * (1 - expected) / 2000) ** 0.5 + 1e-4
 
 

@@ -42,7 +42,7 @@ def inputs_of(task, prompt):
 
 
 def evaluate(layers, inputs, wiring="deep", flip=None, reversible=True):
-    """The gates' values and what the wires hold at the end; `flip` names one gate (layer, place) to invert."""
+    """The gates' values and what the wires hold at the end; `flip` is a gate (layer, place) to invert."""
     state, values = list(inputs), []
     for level, layer in enumerate(layers):
         read = list(state if wiring == "deep" else inputs)

@@ -29,6 +29,7 @@ from .evaluate import evaluator
 from .splits import TEST, VALIDATION, shared_depth
 from .train import Trainer, depths_of
 from .trial import Study, Trial
+from .turns import Turns
 
 EVALUATION_KEY = 0x5E71A1
 """The seed of validation and test instances, the same for all."""
@@ -74,23 +75,40 @@ def run(
     """Runs what is missing of a study; returns the number of records written."""
     every = groups(study, seeds)
     written = 0
-    for number, group in enumerate(every):
-        present = store.ids(study.name)
-        pending = [trial for trial in group if trial.id not in present]
-        if pending:
-            here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
-            records = _run_group(pending, partial(_tell, observe, here))
-            written += store.add(records)
-            outcomes = [record.outcome for record in records]
-            _tell(
-                observe,
-                here,
-                groups_done=number + 1,
-                phase="recorded",
-                steps=max(outcome["steps_run"] for outcome in outcomes),
-                solved=sum(outcome["solved"] for outcome in outcomes),
-                diverged=sum(outcome["diverged"] for outcome in outcomes),
-            )
+    with Turns(store.path) as turns:
+        for wait in (False, True):  # first what no other process runs now, then what is still missing
+            for number, group in enumerate(every):
+                turn = group[0].group
+                if not _missing(group, store) or not turns.take(turn, wait=wait):
+                    continue
+                if pending := _missing(group, store):  # another process may have written them since
+                    written += _run_and_write(pending, store, observe, number, len(every))
+                turns.give_back(turn)
+    return written
+
+
+def _missing(group: list[Trial], store: Store) -> list[Trial]:
+    present = store.ids(group[0].study)
+    return [trial for trial in group if trial.id not in present]
+
+
+def _run_and_write(
+    pending: list[Trial], store: Store, observe: Callable[[Progress], None], number: int, groups: int
+) -> int:
+    """The number of records written for a group's pending trials."""
+    here = Progress(number, groups, pending[0], "compiling", replicas=len(pending))
+    records = _run_group(pending, partial(_tell, observe, here))
+    written = store.add(records)
+    outcomes = [record.outcome for record in records]
+    _tell(
+        observe,
+        here,
+        groups_done=number + 1,
+        phase="recorded",
+        steps=max(outcome["steps_run"] for outcome in outcomes),
+        solved=sum(outcome["solved"] for outcome in outcomes),
+        diverged=sum(outcome["diverged"] for outcome in outcomes),
+    )
     return written
 
 

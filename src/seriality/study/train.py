@@ -44,15 +44,13 @@ class Gate(NamedTuple):
 
 
 def depths_of(task: AbstractTask) -> tuple[int, ...]:
-    """The depths at which solvers are evaluated: 1, 2, 3, 4, 6, 8, 12, 16, ... and the task's largest.
+    """The depths at which solvers are trained and evaluated: the powers of two and the task's largest.
 
     >>> from ..tasks import Words
     >>> depths_of(Words(length=16)), depths_of(Words(length=10))
-    ((1, 2, 3, 4, 6, 8, 12, 16), (1, 2, 3, 4, 6, 8, 10))
+    ((1, 2, 4, 8, 16), (1, 2, 4, 8, 10))
     """
-    powers = [2**k for k in range(task.max_depth.bit_length())]
-    grid = {depth for power in powers for depth in (power, power * 3 // 2)} | {task.max_depth}
-    return tuple(sorted(depth for depth in grid if depth <= task.max_depth))
+    return tuple(sorted({2**k for k in range(task.max_depth.bit_length())} | {task.max_depth}))
 
 
 def answered_right(
@@ -155,7 +153,9 @@ class Trainer:
         batch = self.training.batch
         share = jax.random.uniform(share_key, (batch,))
         deepest = jnp.where(share < self.training.beyond, stages[-1], edge)
-        below = jax.random.randint(depth_key, (batch,), 1, deepest + 1)
+        grid = jnp.array(depths_of(self.task))
+        up_to = jnp.searchsorted(grid, deepest, side="right")
+        below = grid[jax.random.randint(depth_key, (batch,), 0, up_to)]
         depth = jnp.where(share < 0.5, below, edge)
         instances = draw(self.task, TRAIN, batch, depth=depth, key=draw_key)
 

@@ -14,10 +14,10 @@ class Training:
     """The regime that every solver of a comparison shares.
 
     `stages` are the depths of the gated curriculum. A stage trains half of the instances at its own depth,
-    the share `beyond` at any depth (states that only deep instances reach are then known when their stage
-    comes), and the rest at any depth up to its own. It gives way to the next when at every evaluated depth
-    up to its own at least the share `gate` of `gate_instances` fresh validation instances is answered right.
-    Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up over `warmup`
+    the share `beyond` at any evaluated depth (states that only deep instances reach are then known when their
+    stage comes), and the rest at any evaluated depth up to its own. It gives way to the next when at every
+    evaluated depth up to its own at least the share `gate` of `gate_instances` fresh validation instances is
+    answered right. Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up over `warmup`
     steps, then a cosine to zero at `steps`.
     """
 

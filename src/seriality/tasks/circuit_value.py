@@ -1,7 +1,7 @@
 """The circuit value problem on random layered circuits in which every gate matters.
 
-The wires are two halves, u and v, of g = `gates_per_layer` bits. Layers 0, 2, … change u and layers 1, 3, … v: a
-layer's gate i, for i = 0..g − 1, changes wire i of its half by two wires of the other half,
+The wires are two halves, u and v, of g = `gates_per_layer` bits. Layers 0, 2, … change u and layers 1, 3, …
+v: a layer's gate i, for i = 0..g − 1, changes wire i of its half by two wires of the other half,
 
     u[i] <- u[i] ⊕ op(v[a], v[b]),   op in {AND, OR, NAND, NOR},  a < b,
 
@@ -14,9 +14,9 @@ No gate is constant or dead. Each layer is its own inverse, so a bijection of {0
 the state after every layer is uniform: each gate is 0 and 1 equally often. And states that differ after one
 layer differ at the end: flipping any gate, on any input, changes the answer.
 
-Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are what the inputs
-held at the start. The answer is then, per wire, the parity of an input and its column of gates: in TC0 at
-every depth.
+Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are the inputs, as
+they were at the start. The answer is then, per wire, the parity of an input and its column of gates: in TC0
+at every depth.
 
 Circuit value is P-complete (Ladner 1975). What this task does not show: hardness of random circuits, or of
 few wires. At fixed g the state takes 2^2g values and the problem falls into NC1 (Barrington 1989): hardness
@@ -193,7 +193,7 @@ class CircuitValue(AbstractTask):
         target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
         return (self._first_gate + self._gate_kinds * target).astype(np.int32)
 
-    # Tables over token ids, so that no token needs to be converted. A PAD gate reads wires 0 and changes nothing.
+    # Tables over token ids, so that no token needs to be converted. A PAD gate changes nothing.
 
     @cached_property
     def _bits(self) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""Turns: two processes that run one study on one machine take different groups of trials.
+
+A turn is a lock on one byte of a file beside the store. The system lets go of it when its process ends,
+however it ends, so nothing stale is left behind. A turn only saves work: that no record is lost or doubled is
+the store's doing. Without POSIX locks (on Windows), and across machines, every process takes every turn.
+"""
+
+import os
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None
+
+
+class Turns:
+    """The turns at one store. A context manager: leaving it gives all of them back.
+
+    `path` is the store's; the file of turns is named after it and stays, empty.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path.with_name(f"{path.name}-turns")
+
+    def __enter__(self) -> "Turns":
+        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self.file)
+
+    def take(self, group: str, *, wait: bool) -> bool:
+        """Whether this process now has the turn of a group, named by a hexadecimal digest; waits if asked to."""
+        if fcntl is None:
+            return True
+        try:
+            fcntl.lockf(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, _byte(group))
+        except (BlockingIOError, PermissionError):  # POSIX allows either
+            return False
+        return True
+
+    def give_back(self, group: str) -> None:
+        """Let others take the turn of a group."""
+        if fcntl is not None:
+            fcntl.lockf(self.file, fcntl.LOCK_UN, 1, _byte(group))
+
+
+def _byte(group: str) -> int:
+    return int(group[:15], 16)  # below 2^60, and a file's offsets go up to 2^63
