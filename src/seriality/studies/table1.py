@@ -49,23 +49,19 @@ def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds
     ]
 
 
+def training(*stages: int, steps: int, learning_rates: tuple[float, ...] = (2e-3, 5e-3)) -> Training:
+    """The regime of a family: only the stages and the number of steps are its own."""
+    return Training(stages, steps, 32, learning_rates, beyond=0.5, gate=0.95, gate_instances=32, chunk=100)
+
+
 DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (
-        Words("S5", length=16),
-        Training(stages=(2, 4, 8, 16), steps=1500, batch=32, learning_rates=(4e-3,), beyond=0.5, gate=0.95),
-    ),
+    "words": (Words("S5", length=16), training(2, 4, 8, 16, steps=1500, learning_rates=(4e-3,))),
 }
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (Words("S5", length=16), Training(stages=(2, 4, 8, 16), steps=2000, batch=32)),
-    "automaton": (
-        ElementaryAutomaton(rule=110, width=12, steps=6),
-        Training(stages=(1, 2, 4, 6), steps=2000, batch=32),
-    ),
-    "circuit": (
-        CircuitValue(gates_per_layer=3, layers=6),
-        Training(stages=(1, 2, 4, 6), steps=2000, batch=32),
-    ),
+    "words": (Words("S5", length=16), training(2, 4, 8, 16, steps=3000)),
+    "circuit": (CircuitValue(gates_per_layer=2, layers=8), training(1, 2, 4, 8, steps=3000)),
+    "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=3000)),
 }
 
 TABLE1 = Study(

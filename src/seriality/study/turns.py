@@ -31,7 +31,7 @@ class Turns:
         os.close(self.file)
 
     def take(self, group: str, *, wait: bool) -> bool:
-        """Whether this process now has the turn of a group, named by a hexadecimal digest; waits if asked to."""
+        """Whether this process has the turn of a group (a hexadecimal digest); waits for it if asked to."""
         if fcntl is None:
             return True
         try:
