@@ -59,7 +59,7 @@ DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
 }
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (Words("S5", length=16), training(2, 4, 8, 16, steps=3000)),
+    "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=3000)),
     "circuit": (CircuitValue(gates_per_layer=2, layers=8), training(1, 2, 4, 8, steps=3000)),
     "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=3000)),
 }
