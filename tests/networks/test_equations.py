@@ -198,3 +198,17 @@ def test_the_gradient_of_the_recurrence_is_that_of_its_steps():
     for found, expected in zip(gradients(all_states), gradients(one_by_one), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
         assert np.abs(expected).max() > 0.1
+
+
+def test_the_recurrence_is_differentiated_in_a_batch_as_alone():
+    decay, drive = jax.random.uniform(jax.random.key(1), (2, 4, LENGTH, 3, 2))
+
+    def gradient(decay, drive):
+        return jax.grad(lambda decay, drive: (all_states(decay, drive) ** 2).sum(), (0, 1))(decay, drive)
+
+    def of_the_batch(decay, drive):
+        return (jax.vmap(all_states)(decay, drive) ** 2).sum()
+
+    alone = jax.jit(jax.vmap(gradient))(decay, drive)
+    for found, expected in zip(jax.jit(jax.grad(of_the_batch, (0, 1)))(decay, drive), alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

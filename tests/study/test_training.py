@@ -51,7 +51,8 @@ def same(left, right):
 def test_parity_of_two_letters_is_learnt(together):
     steps, replicas, gate = together[-1]
     assert replicas.stage.tolist() == [STAGES, STAGES, 0, 0]
-    assert np.all(gate.accuracy[:2] >= TRAINING.gate)
+    assert np.isnan(gate.accuracy[:2]).all()  # they stand still by now
+    assert gate.accuracy[2] < TRAINING.gate
     assert steps == TRAINING.steps  # the idle replica goes on to the end
 
 
@@ -99,6 +100,18 @@ def test_a_replica_becomes_the_same_alone_and_beside_others(together):
         for left, right in zip(parameters(replicas, 0), parameters(others, 0), strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-5)
     assert not np.allclose(together[0][2].loss[0], together[0][2].loss[1], rtol=1e-3)
+
+
+def test_at_once_as_on_an_accelerator_is_one_after_the_other(together, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    trainer = Trainer(PARITY, TRAINER.make, TRAINING)
+    keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(jnp.array([0, 1, 0, 0]))
+    rates = jnp.array([LEARNS, LEARNS, IDLE, DIVERGES])
+    at_once = list(trainer.run(trainer.replicas(keys[:, 0]), keys[:, 1:], rates))
+    assert len(at_once) == len(together)
+    for (_, replicas, gate), (_, others, other_gate) in zip(at_once, together, strict=True):
+        assert replicas.stage.tolist() == others.stage.tolist()
+        np.testing.assert_allclose(gate.loss, other_gate.loss, rtol=1e-3)
 
 
 class Watcher(AbstractSolver):

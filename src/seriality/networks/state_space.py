@@ -83,10 +83,11 @@ def all_states(
     return jax.lax.associative_scan(compose, (decay, drive))[1]
 
 
-def _one_by_one(decay, drive, *, reverse=False):
+def _before(decay, drive, *, reverse=False):
+    """The state before each step, the steps taken one by one."""
+
     def step(state, now):
-        state = now[0] * state + now[1]
-        return state, state
+        return now[0] * state + now[1], state
 
     return jax.lax.scan(step, jnp.zeros_like(drive[0]), (decay, drive), reverse=reverse)[1]
 
@@ -96,17 +97,16 @@ def _one_by_one(decay, drive, *, reverse=False):
 
 
 def _forward(decay, drive):
-    states = _one_by_one(decay, drive)
-    return states, (decay, states)
+    before = _before(decay, drive)
+    return decay * before + drive, (decay, before)
 
 
 def _backward(kept, gradient):
     # The adjoint runs the same recurrence backwards: g_t = gradient_t + decay_{t+1} * g_{t+1}.
-    decay, states = kept
+    decay, before = kept
     later = jnp.concatenate([decay[1:], jnp.zeros_like(decay[:1])])
-    adjoint = _one_by_one(later, gradient, reverse=True)
-    earlier = jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
-    return adjoint * earlier, adjoint
+    adjoint = later * _before(later, gradient, reverse=True) + gradient
+    return adjoint * before, adjoint
 
 
 all_states.defvjp(_forward, _backward)

@@ -51,7 +51,7 @@ def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds
 
 def training(*stages: int, steps: int, learning_rates: tuple[float, ...] = (2e-3, 5e-3)) -> Training:
     """The regime of a family: only the stages and the number of steps are its own."""
-    return Training(stages, steps, 32, learning_rates, beyond=0.5, gate=0.95, gate_instances=32, chunk=100)
+    return Training(stages, steps, 32, learning_rates, beyond=0.5, chunk=150)
 
 
 DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {

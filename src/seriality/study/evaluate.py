@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
 from .splits import draw
-from .train import Replica, Trainer, answered_right
+from .train import Replica, Trainer, answered_right, over_replicas
 
 
 def evaluator(
@@ -29,7 +29,7 @@ def evaluator(
                 solver = trainer.solver(parameters)
                 return answered_right(solver, trainer.task, instances, key=solve_key).sum()
 
-            return None, jax.vmap(one)(replicas.parameters)
+            return None, over_replicas(one, replicas.parameters)
 
         return jax.lax.scan(at, None, jnp.array(depths))[1].T
 

@@ -42,7 +42,8 @@ class Progress:
     """Where a run stands: trial groups done of all, and the running group's step, loss and accuracy.
 
     `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded".
-    `accuracy` holds, for each replica, the depth now trained for and the share right there.
+    `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
+    still.
     """
 
     groups_done: int

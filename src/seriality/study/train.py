@@ -36,7 +36,7 @@ class Replica(eqx.Module):
 
 class Gate(NamedTuple):
     """What a chunk reports of each replica: its mean loss, its stage's depth, and the accuracy that opens the
-    gate, which is the lowest at any evaluated depth up to the stage's."""
+    gate, which is the lowest at any evaluated depth up to the stage's. Both are NaN where it stood still."""
 
     loss: Float[Array, " replicas"]
     depth: Int[Array, " replicas"]
@@ -60,6 +60,16 @@ def answered_right(
     keys = jax.random.split(key, len(instances.depth))
     answers = jax.vmap(lambda prompt, key: solver.solve(prompt, key=key))(instances.prompt, keys)
     return task.score(answers, instances)
+
+
+def over_replicas(function: Callable[..., PyTree], arguments: PyTree) -> PyTree:
+    """`function` of each replica's arguments: at once on an accelerator, one after the other on a CPU.
+
+    A CPU has no lanes to fill, keeps one replica's numbers in its cache and passes over one at a standstill.
+    """
+    if jax.default_backend() == "cpu":
+        return jax.lax.map(function, arguments)
+    return jax.vmap(function)(arguments)
 
 
 class Trainer:
@@ -111,33 +121,44 @@ class Trainer:
         learning_rates: Float[Array, " replicas"],
         first_step: Int[Array, ""],
     ) -> tuple[Replica, Gate]:
+        def advance(one):
+            replica, keys, learning_rate = one
+            return jax.lax.cond(
+                replica.active(len(self.training.stages)), self._chunk, self._stand_still,
+                replica, keys, learning_rate, first_step,
+            )  # fmt: skip
+
+        return over_replicas(advance, (replicas, keys, learning_rates))
+
+    def _stand_still(self, replica, keys, learning_rate, first_step):
+        nothing = jnp.array(jnp.nan)
+        return replica, Gate(nothing, self._edge(replica), nothing)
+
+    def _edge(self, replica: Replica) -> Int[Array, ""]:
+        """The depth of the stage a replica is in."""
         stages = jnp.array(self.training.stages)
+        return stages[jnp.minimum(replica.stage, len(stages) - 1)]
 
-        def step(replicas, number):
-            def one(replica, key, learning_rate):
-                return self._step(replica, number, learning_rate, key=jax.random.fold_in(key, number))
+    def _chunk(
+        self,
+        replica: Replica,
+        keys: Key[Array, " 2"],
+        learning_rate: Float[Array, ""],
+        first_step: Int[Array, ""],
+    ) -> tuple[Replica, Gate]:
+        def step(replica, number):
+            return self._step(replica, number, learning_rate, key=jax.random.fold_in(keys[0], number))
 
-            return jax.vmap(one)(replicas, keys[:, 0], learning_rates)
-
-        numbers = first_step + jnp.arange(self.training.chunk)
-        replicas, losses = jax.lax.scan(step, replicas, numbers)
-
-        count, asked = self.training.gate_instances, jnp.array(depths_of(self.task))
-
-        def gate(replica, key):
-            edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
-            draw_key, solve_key = jax.random.split(jax.random.fold_in(key, first_step))
-            depth = jnp.repeat(jnp.minimum(asked, edge), count)
-            instances = draw(self.task, VALIDATION, len(depth), depth=depth, key=draw_key)
-            solver = self.solver(replica.parameters)
-            right = answered_right(solver, self.task, instances, key=solve_key)
-            right = right.reshape(-1, count).mean(1).min()
-            passed = (right >= self.training.gate) & replica.active(len(stages))
-            replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
-            return replica, edge, right
-
-        replicas, depths, right = jax.vmap(gate)(replicas, keys[:, 1])
-        return replicas, Gate(losses.mean(0), depths, right)
+        replica, losses = jax.lax.scan(step, replica, first_step + jnp.arange(self.training.chunk))
+        count, edge = self.training.gate_instances, self._edge(replica)
+        draw_key, solve_key = jax.random.split(jax.random.fold_in(keys[1], first_step))
+        depth = jnp.repeat(jnp.minimum(jnp.array(depths_of(self.task)), edge), count)
+        instances = draw(self.task, VALIDATION, len(depth), depth=depth, key=draw_key)
+        right = answered_right(self.solver(replica.parameters), self.task, instances, key=solve_key)
+        accuracy = right.reshape(-1, count).mean(1).min()
+        passed = (accuracy >= self.training.gate) & replica.active(len(self.training.stages))
+        replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
+        return replica, Gate(losses.mean(), edge, accuracy)
 
     def _step(
         self,
@@ -148,8 +169,7 @@ class Trainer:
         key: Key[Array, ""],
     ) -> tuple[Replica, Float[Array, ""]]:
         depth_key, share_key, draw_key, loss_key = jax.random.split(key, 4)
-        stages = jnp.array(self.training.stages)
-        edge = stages[jnp.minimum(replica.stage, len(stages) - 1)]
+        stages, edge = self.training.stages, self._edge(replica)
         batch = self.training.batch
         share = jax.random.uniform(share_key, (batch,))
         deepest = jnp.where(share < self.training.beyond, stages[-1], edge)

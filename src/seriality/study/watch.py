@@ -6,6 +6,7 @@ estimate from groups already measured, in this run or in records: those of the s
 others if not.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from statistics import fmean
@@ -67,7 +68,8 @@ class Watch:
         if now.phase == "training":
             self.first_step = self.first_step or (now.steps, moment)
             for replica, (depth, share) in enumerate(now.accuracy):
-                self.accuracy.setdefault(depth, {})[replica] = share
+                if not math.isnan(share):
+                    self.accuracy.setdefault(depth, {})[replica] = share
         if now.phase == "recorded":
             self.measured.setdefault(now.trial.row, []).append(moment - self.group_started)
             self.pending[now.groups_done - 1] = False
