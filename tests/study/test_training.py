@@ -27,10 +27,10 @@ LEARNS, IDLE, DIVERGES = 0.03, 0.0, 1e30
 STAGES = len(TRAINING.stages)
 
 
-def run(seeds, rates):
+def run(seeds, rates, trainer=TRAINER):
     """Every chunk's (steps, replicas, gate) as NumPy."""
     keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(jnp.array(seeds))
-    chunks = TRAINER.run(TRAINER.replicas(keys[:, 0]), keys[:, 1:], jnp.array(rates))
+    chunks = trainer.run(trainer.replicas(keys[:, 0]), keys[:, 1:], jnp.array(rates))
     return [jax.tree.map(np.array, chunk) for chunk in chunks]
 
 
@@ -104,10 +104,8 @@ def test_a_replica_becomes_the_same_alone_and_beside_others(together):
 
 def test_at_once_as_on_an_accelerator_is_one_after_the_other(together, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    trainer = Trainer(PARITY, TRAINER.make, TRAINING)
-    keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(jnp.array([0, 1, 0, 0]))
-    rates = jnp.array([LEARNS, LEARNS, IDLE, DIVERGES])
-    at_once = list(trainer.run(trainer.replicas(keys[:, 0]), keys[:, 1:], rates))
+    fresh = Trainer(PARITY, TRAINER.make, TRAINING)  # traced anew
+    at_once = run([0, 1, 0, 0], [LEARNS, LEARNS, IDLE, DIVERGES], fresh)
     assert len(at_once) == len(together)
     for (_, replicas, gate), (_, others, other_gate) in zip(at_once, together, strict=True):
         assert replicas.stage.tolist() == others.stage.tolist()
