@@ -80,9 +80,9 @@ CLAIMS = {
                 "finds no exact law.",
                 "A row contradicts the paper if either answer is decided and differs from the paper's, "
                 "agrees if both are decided and the same, and is undecided otherwise.",
+                f"A row with fewer than {SEEDS} seeds on its task or the control is undecided.",
                 "Supported: all seven rows agree in every task family that was run. Contradicted: a row "
-                f"contradicts in any family. Undecided otherwise, and with fewer than {SEEDS} seeds in any "
-                "row or its control.",
+                "contradicts in any family. Undecided otherwise.",
             ),
         ),
     )

@@ -285,6 +285,14 @@ def test_other_settings_are_not_mixed_in(made_up):
     assert (len(found.serial.runs), found.left_out, found.serial.reach.estimate) == (5, 5, 16)
 
 
+def test_a_control_that_was_trained_otherwise_is_none(made_up):
+    records = [made_up.record(role=role, seed=seed) for role in ("control", "serial") for seed in range(5)]
+    assert row(records).agreement == "agrees"
+    longer = [made_up.record(role="serial", seed=seed, steps=900) for seed in range(5)]
+    found = row(records + longer)
+    assert (found.control, found.left_out, found.verdict) == (None, 10, "undecided")
+
+
 def test_what_is_no_such_record_is_counted_and_not_read(made_up):
     good, bad = made_up.record(), made_up.record(seed=1)
     bad.outcome["test"] = {"successes": [900] * 5, "tries": [512] * 5}

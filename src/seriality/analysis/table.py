@@ -5,7 +5,8 @@ judged beside a control: a solver that fails at both tasks has shown nothing abo
 learning rate of each row and task is chosen on validation counts, and test counts are read only after that.
 
 Diverged runs are failures that count. Records of one row and task that differ in more than seed and learning
-rate are not mixed: the settings of the record added last are taken and the others are counted as left out.
+rate are not mixed: the settings of the record added last are taken and the others are counted as left out. A
+control is one only if solver, training and depths are those of the serial task.
 """
 
 import json
@@ -65,6 +66,7 @@ class Run:
     role: str
     row: str
     conditions: str
+    regime: str
     learning_rate: float
     seed: int
     diverged: bool
@@ -230,9 +232,11 @@ def _side(runs: Sequence[Run], rule: Rule) -> Side | None:
 
 def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -> Row:
     sides, left_out = {}, 0
+    of_row = [run for run in runs if run.row == expected.name]
     for role in (SERIAL, CONTROL):
-        members = [run for run in runs if (run.row, run.role) == (expected.name, role)]
-        latest = [run for run in members if run.conditions == members[-1].conditions]
+        members = [run for run in of_row if run.role == role]
+        alike = [run for run in members if run.regime == of_row[-1].regime]
+        latest = [run for run in alike if run.conditions == alike[-1].conditions]
         left_out += len(members) - len(latest)
         sides[role] = _side(latest, rule)
     serial, control = sides[SERIAL], sides[CONTROL]
@@ -294,6 +298,7 @@ def _run(record: RecordLike) -> Run:
         role=settings["role"],
         row=str(settings["row"]),
         conditions=json.dumps(settings | varied, sort_keys=True),
+        regime=json.dumps([settings.get("solver"), varied["training"], sorted(depths)], sort_keys=True),
         learning_rate=float(settings["training"]["learning_rate"]),
         seed=int(settings["seed"]),
         diverged=diverged,
