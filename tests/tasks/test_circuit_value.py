@@ -150,3 +150,54 @@ def test_render():
         "layer 1  u0^=AND(v0,v1)  u1^=NOR(v0,v1)  -> 11",
         "answer: u=11 v=11",
     ]
+
+
+def layer_maps(gates_per_layer, circuits):
+    """The permutations of all states by single layers, that of u and that of v, of random circuits."""
+    states = list(product((0, 1), repeat=2 * gates_per_layer))
+    return [
+        [states.index(tuple(evaluate([layer], state)[1])) for state in states]
+        for circuit in random_circuits(CircuitValue(gates_per_layer, 2), circuits)
+        for layer in circuit
+    ]
+
+
+def cycles(permutation):
+    left, lengths = set(range(len(permutation))), []
+    while left:
+        start = place = left.pop()
+        lengths.append(1)
+        while (place := permutation[place]) != start:
+            left.discard(place)
+            lengths[-1] += 1
+    return lengths
+
+
+def test_three_gates_a_layer_generate_a_group_that_is_not_solvable():
+    """Jordan (1873): a 2-transitive group that holds a p-cycle, p prime and at most n - 3, holds A_n."""
+    maps = layer_maps(3, 30)
+    reached = new = {(0, 1)}
+    while new:
+        new = {(layer[a], layer[b]) for a, b in new for layer in maps} - reached
+        reached = reached | new
+    assert len(reached) == 64 * 63
+    draw = np.random.default_rng(0)
+    product_of_layers, primes = list(range(64)), set()
+    for layer in draw.integers(len(maps), size=2000):
+        product_of_layers = [maps[layer][state] for state in product_of_layers]
+        longest = max(cycles(product_of_layers))  # above 64 / 2: a power leaves it alone
+        primes |= {longest} & {37, 41, 43, 47, 53, 59, 61}
+    assert primes
+
+
+def test_two_gates_a_layer_do_not():
+    """The halves' parities change affinely, by themselves: the shortcut that the docstring speaks of."""
+    parities = [(u0 ^ u1, v0 ^ v1) for u0, u1, v0, v1 in product((0, 1), repeat=4)]
+    for layer in layer_maps(2, 30):
+        became = {before: parities[layer[state]] for state, before in enumerate(parities)}
+        assert all(parities[layer[state]] == became[before] for state, before in enumerate(parities))
+        sums = [
+            tuple(bit ^ other for bit, other in zip(became[p], became[q], strict=True))
+            for p, q in (((0, 0), (0, 1)), ((1, 0), (1, 1)))
+        ]
+        assert sums[0] == sums[1]

@@ -20,7 +20,9 @@ at every depth.
 
 Circuit value is P-complete (Ladner 1975). What this task does not show: hardness of random circuits, or of
 few wires. At fixed g the state takes 2^2g values and the problem falls into NC1 (Barrington 1989): hardness
-needs `gates_per_layer` to grow with `layers`.
+beyond it needs `gates_per_layer` to grow with `layers`. Three gates a layer are NC1-complete, since their
+layers generate a group that holds A64; with two there is one pair of operands, the halves' parities change
+affinely by themselves, and the group is solvable.
 """
 
 from dataclasses import dataclass, replace
