@@ -29,11 +29,16 @@ ROWS: dict[str, dict[str, Any]] = {
         "network": {"name": "StateSpace", "width": WIDTH, "layers": 2, "states": 8},
     },
     "RNN": {"name": "SinglePass", "network": {"name": "GRU", "width": 256, "layers": 1}},
-    "Repeating layers": {"name": "Looped", "loops": {"per_token": 1.0}, "network": transformer(1)},
+    "Repeating layers": {
+        "name": "Looped",
+        "loops": {"per_token": 0.5},
+        "gradient_loops": 2,
+        "network": transformer(2),
+    },
     "Chain of thought": {"name": "ChainOfThought", "network": transformer(2, causal=True)},
     "Diffusion": {"name": "MaskedDiffusion", "steps": {"per_token": 1.0}, "network": transformer(2)},
 }
-"""The rows in the paper's order. Loops and denoising steps are as many as the prompt has tokens."""
+"""The rows in the paper's order. Denoising steps and looped layers are as many as the prompt has tokens."""
 
 
 def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds: int) -> list[Trial]:
@@ -60,7 +65,7 @@ DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
     "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=3000)),
-    "circuit": (CircuitValue(gates_per_layer=2, layers=8), training(1, 2, 4, 8, steps=3000)),
+    "circuit": (CircuitValue(gates_per_layer=3, layers=4), training(1, 2, 4, steps=3000)),
     "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=3000)),
 }
 

@@ -133,10 +133,14 @@ def _sample(task: AbstractTask, count: int, key: Key[Array, ""], depth: Int[Arra
 def uniform(key: Key[Array, ""], choices: Int[np.ndarray, " draws"]) -> Int[Array, " draws"]:
     """Independent integers, the i-th uniform in 0..choices[i] − 1 up to a bias of choices[i] / 2^32.
 
-    One call of the generator whatever is drawn: generators dominate the time to compile.
+    One call of the generator whatever is drawn: generators dominate the time to compile. Stretches of equal
+    choices are divided by a constant, which is several times faster than by an array.
     """
     bits = jax.random.bits(key, choices.shape)
-    return (bits % jnp.asarray(choices, jnp.uint32)).astype(jnp.int32)
+    ends = [*(np.flatnonzero(np.diff(choices)) + 1).tolist(), len(choices)]
+    starts = [0, *ends[:-1]]
+    parts = [bits[i:j] % np.uint32(choices[i]) for i, j in zip(starts, ends, strict=True) if i < j]
+    return jnp.concatenate(parts).astype(jnp.int32)
 
 
 def lay_out(fields: Int[Array, " field_length"], answer_length: int) -> Int[Array, " prompt_length"]:
