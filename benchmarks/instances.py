@@ -87,6 +87,10 @@ OPERATIONS: tuple[Callable[[int, int], int], ...] = (
     lambda a, b: a | b,
     lambda a, b: 1 - (a & b),
     lambda a, b: 1 - (a | b),
+    lambda a, b: int(a > b),
+    lambda a, b: int(a < b),
+    lambda a, b: int(a >= b),
+    lambda a, b: int(a <= b),
 )
 
 

@@ -3,12 +3,13 @@
 The wires are two halves, u and v, of g = `gates_per_layer` bits. Layers 0, 2, … change u and layers 1, 3, …
 v: a layer's gate i, for i = 0..g − 1, changes wire i of its half by two wires of the other half,
 
-    u[i] <- u[i] ⊕ op(v[a], v[b]),   op in {AND, OR, NAND, NOR},  a < b,
+    u[i] <- u[i] ⊕ op(v[a], v[b]),   op in {AND, OR, NAND, NOR, GT, LT, GE, LE},  a < b,
 
-and its value is what the wire then holds: the reversible form of Fredkin & Toffoli (1982), the round of a
-Feistel cipher. Inputs and gates are drawn independently and uniformly, and all wires are asked for at the
-end. Every token says all of itself: an input names its wire, a gate its target and both operands. A circuit
-cut short after any gate is a circuit too, so each gate's token is labelled with the gate's value.
+(all eight that are not linear; GT is a ∧ ¬b) and its value is what the wire then holds: the reversible form
+of Fredkin & Toffoli (1982), the round of a Feistel cipher. Inputs and gates are drawn independently and
+uniformly, and all wires are asked for at the end. Every token says all of itself: an input names its wire, a
+gate its target and both operands. A circuit cut short after any gate is a circuit too, so a gate's token is
+labelled with the gate's value.
 
 No gate is constant or dead. Each layer is its own inverse, so a bijection of {0,1}^2g. So over uniform inputs
 the state after every layer is uniform: each gate is 0 and 1 equally often. And states that differ after one
@@ -20,9 +21,9 @@ at every depth.
 
 Circuit value is P-complete (Ladner 1975). What this task does not show: hardness of random circuits, or of
 few wires. At fixed g the state takes 2^2g values and the problem falls into NC1 (Barrington 1989): hardness
-beyond it needs `gates_per_layer` to grow with `layers`. Three gates a layer are NC1-complete, since their
-layers generate a group that holds A64; with two there is one pair of operands, the halves' parities change
-affinely by themselves, and the group is solvable.
+beyond it needs `gates_per_layer` to grow with `layers`. Two gates a layer are NC1-complete already, since
+their layers generate a group that holds A16. (With AND, OR, NAND and NOR alone the halves' parities would
+change affinely, by themselves, and two gates a layer would be a solvable group.)
 """
 
 from dataclasses import dataclass, replace
@@ -54,6 +55,10 @@ OPERATIONS = {
     "OR": (0, 1, 1, 1),
     "NAND": (1, 1, 1, 0),
     "NOR": (1, 0, 0, 0),
+    "GT": (0, 0, 1, 0),
+    "LT": (0, 1, 0, 0),
+    "GE": (1, 0, 1, 1),
+    "LE": (1, 1, 0, 1),
 }
 """The value of each operation at (0, 0), (0, 1), (1, 0), (1, 1)."""
 
