@@ -4,6 +4,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -66,6 +67,8 @@ def test_the_page_holds_the_verdict_the_rule_the_table_and_the_figures(made_up, 
         "report_figures/accuracy_against_depth.png",
         "report_figures/reach_against_span.svg",
         "report_figures/reach_against_span.png",
+        "report_figures/table.svg",
+        "report_figures/table.png",
     ]
     page = Reader(paths[0].read_text(encoding="utf-8"))
     for said in (
@@ -163,7 +166,18 @@ def test_escaping_is_what_makes_it_safe(made_up, tmp_path, monkeypatch):
 def test_a_part_of_a_study_makes_a_report_too(made_up, tmp_path, options):
     path, *figures = write(made_up.study(**options), tmp_path / "new" / "report.html")
     assert "undecided" in Reader(path.read_text(encoding="utf-8")).text.lower() or options.get("seeds") == 7
-    assert len(figures) == 4
+    assert len(figures) == 6
+
+
+def test_the_table_is_a_picture_too(made_up, tmp_path):
+    write(made_up.study(), tmp_path / "report.html")
+    drawing = (tmp_path / "report_figures" / "table.svg").read_text(encoding="utf-8")
+    texts = [unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawing)]
+    (title, *heads), cells = texts[-1:] + texts[:8], texts[8:-1]
+    assert title.startswith("table1: words")
+    assert heads[3:5] == ["reach of 16", "control"]
+    assert cells[: len(heads)] == ["MLP", "3", "yes", "2", "16", "no", "yes, no", "agrees"]
+    assert cells[0 :: len(heads)] == [row.name for row in TABLE_1]
 
 
 def test_records_of_another_kind_make_a_page_without_figures(made_up, tmp_path):
@@ -177,7 +191,7 @@ def test_several_studies_stand_apart_with_that_of_the_claim_first(made_up, tmp_p
     records = made_up.study(name="demo", seeds=1) + made_up.study(seeds=5)
     assert [summary.study for summary in summaries(records)] == ["table1", "demo"]
     assert [summary.verdict.status for summary in summaries(records)] == ["supported", "undecided"]
-    assert len(write(records, tmp_path / "report.html")) == 1 + 8
+    assert len(write(records, tmp_path / "report.html")) == 1 + 2 * 6
 
 
 def test_without_records_there_is_a_message_and_no_file(tmp_path):

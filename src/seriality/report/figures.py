@@ -1,4 +1,6 @@
-"""The two figures of a study: accuracy against depth, and reach against metered span, beside their controls.
+"""The figures of a study: accuracy against depth and reach against metered span, beside their controls.
+
+The table of a study is drawn too, for pages that cannot show the report.
 
 Rows have the same colour and the same shape in every figure. The colours are those of Okabe and Ito, told
 apart by colour-blind readers too; parallel rows are cool and serial rows warm, as the paper sorts them. At
@@ -18,6 +20,8 @@ import numpy as np
 
 from ..analysis import CONTROL, SERIAL, Row, Side
 from .summary import RULE, Summary, plain
+from .terminal import agreement, deepest, heading, solves, span, yes_no
+from .terminal import reach as reach_text
 
 INK, FAINT, RULER = "#1f2328", "#e4e6e8", "#8a9097"
 STYLE = {
@@ -42,6 +46,7 @@ def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
     return {
         "accuracy_against_depth": _page(_panels(summary, accuracy)),
         "reach_against_span": _page(_panels(summary, reach)),
+        "table": _page([[table(summary, family)] for family in summary.table]),
     }
 
 
@@ -164,6 +169,51 @@ def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
             x=x, y=y, color=_colour(names), shape=_shape(names)
         ),
     )
+
+
+def table(summary: Summary, family: str) -> alt.LayerChart:
+    """The rows of a family as a picture, in words alone: few fonts hold the signs."""
+    members = summary.table[family]
+    columns = {  # where each begins, in pixels
+        "solver": 0,
+        "metered span": 130,
+        "parallel?": 265,
+        f"reach of {deepest(members)}": 345,
+        "control": 430,
+        "solves?": 500,
+        "paper": 615,
+        "agreement": 735,
+    }
+    cells = [{"x": x, "line": 0, "text": name, "kind": "head"} for name, x in columns.items()]
+    for line, row in enumerate(members, start=1):
+        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
+        texts = (
+            *(row.name, span(row), "–" if row.law is None else yes_no(row.parallel)),
+            *(reach_text(row.serial), reach_text(row.control), solves(row), said, agreement(row)),
+        )
+        kinds = ["row"] * (len(texts) - 1) + [row.verdict]
+        cells += [
+            {"x": x, "line": line, "text": re.sub("[✓✗?] ", "", text), "kind": kind}
+            for x, text, kind in zip(columns.values(), texts, kinds, strict=True)
+        ]
+    colours = {"head": RULER, "row": INK, "agrees": "#1a7f37", "contradicts": "#b3261e"}
+    height = 24 * (len(members) + 1)
+    return alt.layer(
+        alt.Chart(_data(cells))
+        .mark_text(aria=False, align="left", baseline="middle", fontSize=12)
+        .encode(
+            x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, 840], nice=False)),
+            y=alt.Y("line:Q", axis=None, scale=alt.Scale(domain=[len(members) + 0.5, -0.5], nice=False)),
+            text="text:N",
+            color=alt.Color(
+                "kind:N",
+                legend=None,
+                scale=alt.Scale(
+                    domain=[*colours, "undecided", "not run"], range=[*colours.values(), RULER, RULER]
+                ),
+            ),
+        )
+    ).properties(width=840, height=height, title=alt.Title(heading(summary, family)))
 
 
 def _panels(summary: Summary, draw: Any) -> list[list[Panel]]:

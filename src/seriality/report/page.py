@@ -68,7 +68,8 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
         for name, chart in figures.figures(summary).items():
             label = name if len(found) == 1 else f"{name}_{place + 1}"
             paths += (saved := figures.save(chart, folder / label))
-            drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
+            if name in CAPTIONS:  # the table stands in the page as a table
+                drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
         sections.append(_section(summary, drawn))
     out.write_text(_page(sections), encoding="utf-8")
     return paths
