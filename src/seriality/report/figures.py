@@ -171,7 +171,7 @@ def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
     )
 
 
-def table(summary: Summary, family: str) -> alt.LayerChart:
+def table(summary: Summary, family: str) -> Panel:
     """The rows of a family as a picture, in words alone: few fonts hold the signs."""
     members = summary.table[family]
     columns = {  # where each begins, in pixels
