@@ -65,7 +65,7 @@ DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
     "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=3000)),
-    "circuit": (CircuitValue(gates_per_layer=2, layers=8), training(1, 2, 4, 8, steps=3000)),
+    "circuit": (CircuitValue(gates_per_layer=2, layers=4), training(1, 2, 4, steps=4050)),
     "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=3000)),
 }
 
