@@ -66,3 +66,9 @@ def test_a_turn_given_back_can_be_taken_by_another_process(tmp_path):
         turns.give_back(GROUP)
         taken = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (refused.stdout, taken.stdout) == ("False\n", "True\n")
+
+
+def test_where_no_file_can_be_made_every_turn_is_taken(tmp_path):
+    with Turns(tmp_path / "no folder" / "store.sqlite") as turns:
+        assert turns.take(GROUP, wait=False)
+        turns.give_back(GROUP)

@@ -2,7 +2,8 @@
 
 A turn is a lock on one byte of a file beside the store. The system lets go of it when its process ends,
 however it ends, so nothing stale is left behind. A turn only saves work: that no record is lost or doubled is
-the store's doing. Without POSIX locks (on Windows), and across machines, every process takes every turn.
+the store's doing. Where there are no such locks (Windows, some network folders, a full disk), and across
+machines, every process takes every turn.
 """
 
 import os
@@ -24,25 +25,31 @@ class Turns:
         self.path = path.with_name(f"{path.name}-turns")
 
     def __enter__(self) -> "Turns":
-        self.file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self.file = None if fcntl is None else os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:
+            self.file = None
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self.file)
+        if self.file is not None:
+            os.close(self.file)
 
     def take(self, group: str, *, wait: bool) -> bool:
         """Whether this process has the turn of a group (a hexadecimal digest); waits for it if asked to."""
-        if fcntl is None:
+        if fcntl is None or self.file is None:
             return True
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, _byte(group))
         except (BlockingIOError, PermissionError):  # POSIX allows either
             return False
+        except OSError:  # no locks here
+            return True
         return True
 
     def give_back(self, group: str) -> None:
         """Let others take the turn of a group."""
-        if fcntl is not None:
+        if fcntl is not None and self.file is not None:
             fcntl.lockf(self.file, fcntl.LOCK_UN, 1, _byte(group))
 
 
