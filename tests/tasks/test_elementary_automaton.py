@@ -57,6 +57,17 @@ def test_every_row_is_the_definition(rule):
         assert (batch.answer[i] - CELL).tolist() == (answers[i] - CELL).tolist() == row
 
 
+@pytest.mark.parametrize("width", [3, 31, 32, 33, 64, 65])
+def test_rings_that_fill_words_and_do_not(width):
+    task = ElementaryAutomaton(rule=110, width=width, steps=5)
+    batch = jax.tree.map(np.asarray, task.sample(4, key=KEY))
+    for prompt, trace in zip(batch.prompt, batch.trace, strict=True):
+        row = (prompt[:width] - CELL).tolist()
+        for found in trace.reshape(5, width) - CELL:
+            row = next_row(110, row)
+            assert found.tolist() == row
+
+
 def test_the_shortcut_is_the_simulation_on_every_row():
     task = ElementaryAutomaton(rule=150, width=4, steps=9)
     rows = [[n >> i & 1 for i in range(4)] for n in range(16)]

@@ -19,7 +19,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Int, Key, UInt32
 
 from ..cost import Cost
 from ..instance import PAD, Format
@@ -36,6 +36,8 @@ from .base import (
 )
 
 STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
+WORD = 32
+"""Cells in one word of a packed row."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,16 @@ class ElementaryAutomaton(AbstractTask):
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         first = uniform(key, np.full(self.width, 2))
 
-        def step(cells: Int[Array, " width"], active: Array):
-            pattern = 4 * jnp.roll(cells, 1) + 2 * cells + jnp.roll(cells, -1)
-            cells = jnp.where(active, jnp.int32(self.rule) >> pattern & 1, cells)
-            return cells, jnp.where(active, cells + FIRST, PAD)
+        def step(cells: UInt32[Array, " words"], active: Array):
+            cells = jnp.where(active, self._next(cells), cells)
+            return cells, cells
 
         within = jnp.arange(self.steps) < depth
-        last, rows = jax.lax.scan(step, first, within)
+        last, rows = jax.lax.scan(step, self._pack(first), within)
+        rows = jnp.where(within[:, None], jax.vmap(self._unpack)(rows) + FIRST, PAD)
         steps = jnp.where(within, jnp.int32(STEP), PAD)
         prompt = lay_out(jnp.concatenate([first + FIRST, steps]), self.width)
-        answer = last + FIRST
+        answer = self._unpack(last) + FIRST
         return prompt, ask_at_the_end(len(prompt), answer), rows.ravel(), answer
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
@@ -136,6 +138,35 @@ class ElementaryAutomaton(AbstractTask):
         return "\n".join(
             [f"Rule {self.rule}", *lines, f"answer: {''.join(draw.get(t, '?') for t in answer.tolist())}"]
         )
+
+    # A row as the bits of 32-bit words, cell 0 the lowest: one operation steps 32 cells.
+
+    def _pack(self, cells: Int[Array, " width"]) -> UInt32[Array, " words"]:
+        spare = -self.width % WORD
+        bits = jnp.pad(cells.astype(jnp.uint32), (0, spare)).reshape(-1, WORD)
+        return (bits << jnp.arange(WORD, dtype=jnp.uint32)).sum(-1, dtype=jnp.uint32)
+
+    def _unpack(self, words: UInt32[Array, " words"]) -> Int[Array, " width"]:
+        bits = words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32) & 1
+        return bits.ravel()[: self.width].astype(jnp.int32)
+
+    def _next(self, cells: UInt32[Array, " words"]) -> UInt32[Array, " words"]:
+        """The row after one step. Bits past the ring's end are garbage, which no cell reads."""
+        top = np.uint32((self.width - 1) % WORD)  # the place of the ring's last cell in its word
+        before = jnp.concatenate([cells[-1:] >> top, cells[:-1] >> (WORD - 1)]) & 1
+        after = jnp.concatenate([cells[1:] << (WORD - 1), (cells[:1] & 1) << top])
+        here = jnp.arange(len(cells)) == len(cells) - 1
+        inside = jnp.where(here, (np.uint32(1) << top) - np.uint32(1), np.uint32(2**31 - 1))
+        neighbours = (cells << 1 | before, cells, (cells >> 1 & inside) | after)
+        alive = jnp.zeros_like(cells)
+        for pattern in range(8):
+            if self.rule >> pattern & 1:
+                left, cell, right = (
+                    word if pattern >> shift & 1 else ~word
+                    for word, shift in zip(neighbours, (2, 1, 0), strict=True)
+                )
+                alive |= left & cell & right
+        return alive
 
     @cached_property
     def _outcomes(self) -> np.ndarray:
