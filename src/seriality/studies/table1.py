@@ -26,7 +26,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "Transformer": {"name": "SinglePass", "network": transformer(2)},
     "State-space model": {
         "name": "SinglePass",
-        "network": {"name": "StateSpace", "width": WIDTH, "layers": 2, "states": 8},
+        "network": {"name": "StateSpace", "width": WIDTH, "layers": 2, "states": 4},
     },
     "RNN": {"name": "SinglePass", "network": {"name": "GRU", "width": 256, "layers": 1}},
     "Repeating layers": {
@@ -64,9 +64,9 @@ DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
 }
 
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=3000)),
-    "circuit": (CircuitValue(gates_per_layer=2, layers=4), training(1, 2, 4, steps=4050)),
-    "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=3000)),
+    "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=2400)),
+    "circuit": (CircuitValue(gates_per_layer=2, layers=4), training(1, 2, 4, steps=3600)),
+    "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=2400)),
 }
 
 TABLE1 = Study(

@@ -52,7 +52,7 @@ class ElementaryAutomaton(AbstractTask):
     width: int = 16
     steps: int = 8
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         faults = integer_fault("width", self.width, 3, 16) + integer_fault("steps", self.steps, 1, 8)

@@ -42,7 +42,7 @@ class Words(AbstractTask):
     length: int = 16
     generators: str = "few"
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         faults = integer_fault("length", self.length, 1, 16)
@@ -155,10 +155,10 @@ class Words(AbstractTask):
         return products
 
     def _prefix_products(self, word: Int[Array, " length"]) -> Int[Array, " length"]:
-        """All prefix products in ⌈log2 length⌉ rounds of doubling (Hillis & Steele 1986)."""
-        shift = 1
-        while shift < len(word):
-            before = jnp.concatenate([jnp.full(shift, PAD, word.dtype), word[:-shift]])
-            word = lookup(self._products, before, word)
-            shift *= 2
-        return word
+        """All prefix products, one letter after the other: a lookup each, over a batch the least work."""
+
+        def multiply(product: Int[Array, ""], letter: Int[Array, ""]):
+            product = lookup(self._products, product, letter)
+            return product, product
+
+        return jax.lax.scan(multiply, jnp.array(PAD, word.dtype), word)[1]
