@@ -32,8 +32,9 @@ def call(*arguments):
 
 
 def start(folder, *arguments, **environment):
-    """A real process, apart from this one, so that its signals are its own."""
-    script = "from seriality.cli import main; main()"
+    """A real process with signals of its own; a job that a shell put aside would ignore SIGINT."""
+    script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "from seriality.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=folder,
