@@ -39,9 +39,8 @@ def softplus(x):
     return np.log1p(np.exp(x))
 
 
-def gelu(x):
-    """With the tanh of Hendrycks & Gimpel (2016)."""
-    return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+def relu(x):
+    return np.maximum(x, 0)
 
 
 def norm(x, scale):
@@ -115,7 +114,7 @@ def test_transformer(causal, filled):
                 weight = np.exp([q[t] @ k[s] / np.sqrt(size) for s in range(last)])
                 mixed[t, columns] = weight / weight.sum() @ v[:last]
         x = x + mixed @ layer.attention_out
-        x = x + gelu(norm(x, layer.perceptron_scale) @ layer.up) @ layer.down
+        x = x + relu(norm(x, layer.perceptron_scale) @ layer.up) @ layer.down
     agrees(network, norm(x, p.scale) @ p.leave)
 
 
@@ -125,7 +124,7 @@ def test_mlp(layers, filled):
     p = in_numpy(network)
     x = np.concatenate([p.embedding[token] for token in TOKENS])
     for matrix, bias in zip([p.enter, *p.hidden], p.bias, strict=True):
-        x = gelu(x @ matrix + bias)
+        x = relu(x @ matrix + bias)
     agrees(network, (x @ p.leave).reshape(2, 6))
 
 

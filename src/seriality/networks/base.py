@@ -6,6 +6,9 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int, Key
 
+UNROLL = 2
+"""Layers in one turn of the scan over a network's layers: small networks lose a fifth of their time to it."""
+
 
 class AbstractNetwork(eqx.Module):
     """Tokens in, logits out, for one example; `jax.vmap` makes batches.

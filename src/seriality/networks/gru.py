@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, refuse, weights
+from .base import UNROLL, AbstractNetwork, refuse, weights
 
 
 class RecurrentLayer(eqx.Module):
@@ -61,7 +61,8 @@ class GRU(AbstractNetwork):
         self.leave = weights(leave_key, width, format.vocabulary)
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
-        x, _ = jax.lax.scan(lambda x, block: (block(x), None), self.embedding[tokens], self.blocks)
+        x = self.embedding[tokens]
+        x, _ = jax.lax.scan(lambda x, block: (block(x), None), x, self.blocks, unroll=UNROLL)
         return x @ self.leave
 
     def span(self, length: int) -> int:

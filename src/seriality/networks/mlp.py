@@ -37,9 +37,9 @@ class MLP(AbstractNetwork):
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "answer_length vocabulary"]:
         def layer(x, parameters):
             matrix, bias = parameters
-            return jax.nn.gelu(x @ matrix + bias), None
+            return jax.nn.relu(x @ matrix + bias), None
 
-        x = jax.nn.gelu(self.embedding[tokens].reshape(-1) @ self.enter + self.bias[0])
+        x = jax.nn.relu(self.embedding[tokens].reshape(-1) @ self.enter + self.bias[0])
         x, _ = jax.lax.scan(layer, x, (self.hidden, self.bias[1:]))
         return (x @ self.leave).reshape(self.answer_length, -1)
 

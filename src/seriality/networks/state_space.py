@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, normalise, refuse, weights
+from .base import UNROLL, AbstractNetwork, normalise, refuse, weights
 
 CONVOLUTION = 4
 """Length of the causal depthwise convolution before the recurrence."""
@@ -133,7 +133,8 @@ class StateSpace(AbstractNetwork):
         self.leave = weights(leave_key, width, format.vocabulary)
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
-        x, _ = jax.lax.scan(lambda x, block: (block(x), None), self.embedding[tokens], self.blocks)
+        x = self.embedding[tokens]
+        x, _ = jax.lax.scan(lambda x, block: (block(x), None), x, self.blocks, unroll=UNROLL)
         return normalise(x, self.scale) @ self.leave
 
     def span(self, length: int) -> int:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..instance import Format
-from .base import AbstractNetwork, normalise, refuse, weights
+from .base import UNROLL, AbstractNetwork, normalise, refuse, weights
 
 PRODUCTS_PER_LAYER = 6
 """Dependent matrix products: queries/keys/values, scores, mixing, output, and two in the perceptron."""
@@ -81,7 +81,7 @@ class Block(eqx.Module):
     def finish(self, x: Float[Array, "length width"], mixed: Float[Array, "length width"]):
         """The residual stream after attention has mixed the values."""
         x = x + mixed @ self.attention_out
-        return x + jax.nn.gelu(normalise(x, self.perceptron_scale) @ self.up) @ self.down
+        return x + jax.nn.relu(normalise(x, self.perceptron_scale) @ self.up) @ self.down
 
 
 class Transformer(AbstractNetwork):
@@ -137,7 +137,7 @@ class Transformer(AbstractNetwork):
             queries, keys, values = block.project(x, positions)
             return block.finish(x, attend(queries, keys, values, seen)), (keys, values)
 
-        return jax.lax.scan(layer, x, self.blocks)
+        return jax.lax.scan(layer, x, self.blocks, unroll=UNROLL)
 
     def read(self, x: Float[Array, "length width"]) -> Float[Array, "length vocabulary"]:
         return normalise(x, self.scale) @ self.leave
@@ -167,7 +167,7 @@ class Transformer(AbstractNetwork):
             return block.finish(x, attend(queries, keys, values, seen)), (keys, values)
 
         x, (keys, values) = jax.lax.scan(
-            layer, self.embed(token[None]), (self.blocks, cache.keys, cache.values)
+            layer, self.embed(token[None]), (self.blocks, cache.keys, cache.values), unroll=UNROLL
         )
         return self.read(x)[0], Cache(keys, values)
 
