@@ -35,7 +35,7 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(queries, keys, values)
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(batch, length, width))
         inner = self.up(F.rms_norm(x, (width,), self.perceptron_scale, 1e-6))
-        return x + self.down(F.relu(inner))
+        return x + self.down(F.relu(inner).square())
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ def test_transformer(causal, filled):
                 weight = np.exp([q[t] @ k[s] / np.sqrt(size) for s in range(last)])
                 mixed[t, columns] = weight / weight.sum() @ v[:last]
         x = x + mixed @ layer.attention_out
-        x = x + relu(norm(x, layer.perceptron_scale) @ layer.up) @ layer.down
+        x = x + relu(norm(x, layer.perceptron_scale) @ layer.up) ** 2 @ layer.down
     agrees(network, norm(x, p.scale) @ p.leave)
 
 

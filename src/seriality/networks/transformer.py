@@ -1,4 +1,5 @@
-"""Transformer (Vaswani et al. 2017), causal or full, pre-normalised, with rotary positions (Su et al. 2021).
+"""Transformer (Vaswani et al. 2017), causal or full, pre-normalised, with rotary positions (Su et al.
+2021) and a perceptron of squared rectifiers (So et al. 2021).
 
 The layers are one stacked block run by a scan, so compile time does not grow with depth. A causal
 Transformer also decodes token by token with a cache of keys and values.
@@ -81,7 +82,8 @@ class Block(eqx.Module):
     def finish(self, x: Float[Array, "length width"], mixed: Float[Array, "length width"]):
         """The residual stream after attention has mixed the values."""
         x = x + mixed @ self.attention_out
-        return x + jax.nn.relu(normalise(x, self.perceptron_scale) @ self.up) @ self.down
+        hidden = jax.nn.relu(normalise(x, self.perceptron_scale) @ self.up)
+        return x + (hidden * hidden) @ self.down
 
 
 class Transformer(AbstractNetwork):

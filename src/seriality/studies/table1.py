@@ -54,7 +54,7 @@ def trials(study: str, families: dict[str, tuple[AbstractTask, Training]], seeds
     ]
 
 
-def training(*stages: int, steps: int, learning_rates: tuple[float, ...] = (2e-3, 5e-3)) -> Training:
+def training(*stages: int, steps: int, learning_rates: tuple[float, ...] = (2e-3, 4e-3)) -> Training:
     """The regime of a family: only the stages and the number of steps are its own."""
     return Training(stages, steps, 32, learning_rates, beyond=0.5, chunk=150)
 
@@ -66,7 +66,7 @@ DEMO_FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
     "words": (Words("S5", length=20), training(2, 4, 8, 16, 20, steps=2400)),
     "circuit": (CircuitValue(gates_per_layer=2, layers=4), training(1, 2, 4, steps=3600)),
-    "automaton": (ElementaryAutomaton(rule=110, width=12, steps=4), training(1, 2, 4, steps=2400)),
+    "automaton": (ElementaryAutomaton(rule=110, width=12, steps=8), training(1, 2, 4, 8, steps=2400)),
 }
 
 TABLE1 = Study(
