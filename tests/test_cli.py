@@ -229,7 +229,7 @@ def test_a_run_from_its_first_line_to_its_table(tmp_path):
     assert "\r" not in err
     lines = err.splitlines()
     begun = [line for line in lines if "at most 50 steps" in line]
-    ended = [line for line in lines if re.search(r"solved by [01] of 1 after \d+ steps", line)]
+    ended = [line for line in lines if re.search(r": (not )?solved after \d+ steps", line)]
     assert len(lines) == 1 + len(begun) + len(ended) == 9
     assert [line[:5] for line in ended] == [f"[{number}/4]" for number in range(1, 5)]
     assert all(re.search(r"; \d+\.\d s; about \d+ (s|min) left$", line) for line in ended[:-1])

@@ -11,8 +11,9 @@ from seriality.store import Record
 from seriality.studies import STUDIES
 from seriality.study import Progress, groups, watch
 
-GROUPS = groups(STUDIES["miniature"], 2)
-"""Transformer and RNN on the task, then on its control; two seeds together."""
+ALONE = groups(STUDIES["miniature"], 2)
+GROUPS = [ALONE[place] + ALONE[place + 1] for place in range(0, len(ALONE), 2)]
+"""Transformer and RNN on the task, then on its control; two seeds together, as on an accelerator."""
 
 
 class Clock:
@@ -46,9 +47,8 @@ def end(number):
 
 def recorded(number, wall_s):
     """The records of a group that took this long."""
-    return [
-        Record(trial.id, trial.study, trial.settings(), {}, {"wall_s": wall_s}) for trial in GROUPS[number]
-    ]
+    took = {"wall_s": wall_s, "together": 2}
+    return [Record(trial.id, trial.study, trial.settings(), {}, took) for trial in GROUPS[number]]
 
 
 def screen(shown):
@@ -66,12 +66,25 @@ def test_off_a_terminal_a_line_begins_and_a_line_ends_a_group(clock):
         clock.now = 10.0
         shown(replace(end(0), diverged=1))
     first, second = text.getvalue().splitlines()
-    assert first == "[1/4] Transformer on words, serial: at most 50 steps, 2 replicas together"
+    assert first == "[1/4] Transformer on words, serial, 2 trials together: at most 50 steps"
     assert second == (
-        "[1/4] Transformer on words, serial: solved by 1 of 2 after 50 steps, 25% right at depth 2, "
-        "1 diverged; 10.0 s; about 30 s left"
+        "[1/4] Transformer on words, serial, 2 trials together: solved by 1 of 2 after 50 steps, "
+        "25% right at depth 2, 1 diverged; 10.0 s; about 30 s left"
     )
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", text.getvalue())
+
+
+def test_a_trial_by_itself_is_named_by_its_rate_and_seed(clock):
+    shown, text = make()
+    alone = Progress(1, 8, ALONE[1][0], "recorded", steps=50, replicas=1)
+    with shown:
+        shown(replace(alone, phase="compiling"))
+        shown(replace(alone, groups_done=2))
+        shown(replace(alone, groups_done=2, solved=1))
+    first, *ends = text.getvalue().splitlines()
+    rate = ALONE[1][0].learning_rate
+    assert first == f"[2/8] Transformer on words, serial, seed 1, rate {rate:g}: at most 50 steps"
+    assert ["not solved after 50 steps" in end for end in ends] == [True, False]
 
 
 def test_the_screen_says_what_runs_and_that_it_runs(clock):
@@ -79,8 +92,8 @@ def test_the_screen_says_what_runs_and_that_it_runs(clock):
     assert "starting" in screen(shown)
     shown(begin(1))
     clock.now = 65.0
-    assert "[2/4] RNN on words, serial: compiling, 1:05" in screen(shown)
-    assert "0 of 4 groups · 1:05 · time left not known yet" in screen(shown)
+    assert "[2/4] RNN on words, serial, 2 trials together: compiling, 1:05" in screen(shown)
+    assert "0 of 8 trials · 1:05 · time left not known yet" in screen(shown)
     shown(replace(begin(1), phase="training", steps=25, loss=1.25, accuracy=((2, 0.5), (1, 0.125)), solved=1))
     text = screen(shown)
     assert "training, step 25 of 50" in text
@@ -140,12 +153,12 @@ def test_a_group_takes_what_its_row_took_before_or_else_the_mean(clock):
 
 
 def test_records_tell_what_is_done_and_how_long_it_took(clock):
-    """Both records of a group hold the time of the whole group: it counts once."""
+    """Both records of a group hold the time of the whole group."""
     shown, _ = make([*recorded(0, 20.0), *recorded(1, 8.0)])
     assert shown.time_left_s() == pytest.approx(20.0 + 8.0)
-    assert "2 of 4 groups" in screen((shown(begin(2)), shown)[1])
+    assert "4 of 8 trials" in screen((shown(begin(2)), shown)[1])
     half, _ = make(recorded(0, 20.0)[:1])
-    assert half.time_left_s() == pytest.approx(4 * 20.0)
+    assert half.time_left_s() == pytest.approx(7 * 10.0)
 
 
 def test_the_time_of_a_recorded_group_may_be_missing():

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -97,13 +98,33 @@ def test_a_diverged_trial_is_a_record_that_counts(ran):
 def test_the_run_tells_where_it_stands(ran):
     told = ran[0]
     assert all(isinstance(progress, Progress) for progress in told)
-    assert [progress.phase for progress in told] == [
+    learns = [progress for progress in told if progress.trial.learning_rate == LEARNS]
+    assert [progress.phase for progress in learns] == [
         *["compiling", "training", "training", "evaluating", "recorded"]
     ]
-    assert [progress.steps for progress in told][:4] == [0, 20, 40, 40]
-    for progress in told[1:3]:
+    assert [progress.steps for progress in learns][:4] == [0, 20, 40, 40]
+    for progress in learns[1:3]:
         assert np.isfinite(progress.loss)
-        assert len(progress.accuracy) == progress.replicas == 2
+        assert len(progress.accuracy) == progress.replicas == 1
+    assert [(p.groups_done, p.diverged) for p in told if p.phase == "recorded"] == [(1, 0), (2, 1)]
+
+
+def test_trained_together_as_on_an_accelerator_the_outcomes_are_the_same(ran, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with Store(tmp_path / "store.sqlite") as store:
+        assert run(TINY, store, observe=told.append) == 2
+        together = store.records()
+    assert [progress.phase for progress in told].count("recorded") == 1
+    for alone, record in zip(ran[1], together, strict=True):
+        assert (record.id, record.provenance["together"]) == (alone.id, 2)
+        for name in ("diverged", "stage", "steps_run", "cost", "parameters"):
+            assert record.outcome[name] == alone.outcome[name]
+        np.testing.assert_allclose(
+            np.array(record.outcome["curve"]["loss"], float),
+            np.array(alone.outcome["curve"]["loss"], float),
+            rtol=1e-3,
+        )
 
 
 SCRIPT = textwrap.dedent(
@@ -123,7 +144,7 @@ SCRIPT = textwrap.dedent(
     ])
 
     def observe(progress):
-        if sys.argv[2] == "stop" and progress.groups_done == 1 and progress.phase == "training":
+        if sys.argv[2] == "stop" and progress.groups_done == 3 and progress.phase == "training":
             print("now", flush=True)
             time.sleep(600)
 
@@ -168,15 +189,15 @@ def test_killed_doubled_and_enlarged_runs_leave_every_record_once(start, tmp_pat
     assert killed.wait() == -signal.SIGKILL
     with Store.open_read(tmp_path / "store.sqlite") as store:
         left = store.records()
-    assert [record.settings["row"] for record in left] == ["first", "first"]
+    assert [record.settings["row"] for record in left] == ["first", "first", "second"]
 
     both = [start("on"), start("on")]
     written = [int(process.communicate(timeout=120)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum(written) == 4
+    assert sum(written) == 3
     with Store.open_read(tmp_path / "store.sqlite") as store:
         records = store.records()
-    assert records[:2] == left
+    assert records[:3] == left
     assert sorted((record.settings["row"], record.settings["seed"]) for record in records) == [
         (row, seed) for row in ("first", "second", "third") for seed in (0, 1)
     ]

@@ -83,7 +83,7 @@ def test_an_id_depends_on_every_setting():
         replaced(seed=1),
     ]
     assert len({TRIAL.id, *(trial.id for trial in others)}) == len(others) + 1
-    assert [trial.group == TRIAL.group for trial in others] == [False] * 9 + [True] * 2
+    assert [trial.program == TRIAL.program for trial in others] == [False] * 9 + [True] * 2
 
 
 def test_settings_are_plain_even_for_a_table_of_ones_own():

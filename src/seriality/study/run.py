@@ -1,7 +1,8 @@
 """Running a study: the trials that the store does not hold yet, one group at a time.
 
-A group's records are written in one transaction when all of its replicas are done. So a process killed at any
-moment loses the running group at most, and the same command goes on from there.
+A group is trained together: on an accelerator the trials that differ in learning rate and seed alone; on a
+CPU, which gains nothing from that, each trial by itself. Its records are written in one transaction when it
+is done. So a process killed at any moment loses the running group at most, and the same command goes on.
 """
 
 import dataclasses
@@ -60,10 +61,12 @@ class Progress:
 
 def groups(study: Study, seeds: int | None = None) -> list[list[Trial]]:
     """The trials of a study, those that are trained together in one list, in the order they run."""
-    found: dict[str, list[Trial]] = {}
+    alike: dict[str, list[Trial]] = {}
     for trial in study.trials(study.seeds if seeds is None else seeds):
-        found.setdefault(trial.group, []).append(trial)
-    return list(found.values())
+        alike.setdefault(trial.program, []).append(trial)
+    if jax.default_backend() == "cpu":
+        return [[trial] for trials in alike.values() for trial in trials]
+    return list(alike.values())
 
 
 def run(
@@ -75,15 +78,19 @@ def run(
 ) -> int:
     """Runs what is missing of a study; returns the number of records written."""
     every = groups(study, seeds)
-    written = 0
+    program, written = None, 0
     with Turns(store.path) as turns:
         for wait in (False, True):  # first what no other process runs now, then what is still missing
             for number, group in enumerate(every):
-                turn = group[0].group
+                turn = group[0].id
                 if not _missing(group, store) or not turns.take(turn, wait=wait):
                     continue
                 if pending := _missing(group, store):  # another process may have written them since
-                    written += _run_and_write(pending, store, observe, number, len(every))
+                    here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
+                    observe(here)
+                    if program is None or program.name != pending[0].program:
+                        program = _Program(pending[0])
+                    written += _run_and_write(program, pending, store, observe, here)
                 turns.give_back(turn)
     return written
 
@@ -93,18 +100,33 @@ def _missing(group: list[Trial], store: Store) -> list[Trial]:
     return [trial for trial in group if trial.id not in present]
 
 
+class _Program:
+    """What trials share that differ in learning rate and seed alone: compiled once, used for all of them."""
+
+    def __init__(self, trial: Trial):
+        self.name = trial.program
+        task, training = trial.task, trial.training
+        self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
+        self.depths = depths_of(task)
+        self.count = evaluator(self.trainer, self.depths, training.test_instances)
+        self.outcome = {
+            "depths": self.depths,
+            "shared_depth": shared_depth(task),
+            **costs(trial.solver, task),
+        }
+
+
 def _run_and_write(
-    pending: list[Trial], store: Store, observe: Callable[[Progress], None], number: int, groups: int
+    program: _Program, pending: list[Trial], store: Store, observe: Callable[[Progress], None], here: Progress
 ) -> int:
     """The number of records written for a group's pending trials."""
-    here = Progress(number, groups, pending[0], "compiling", replicas=len(pending))
-    records = _run_group(pending, partial(_tell, observe, here))
+    records = _run_group(program, pending, partial(_tell, observe, here))
     written = store.add(records)
     outcomes = [record.outcome for record in records]
     _tell(
         observe,
         here,
-        groups_done=number + 1,
+        groups_done=here.groups_done + 1,
         phase="recorded",
         steps=max(outcome["steps_run"] for outcome in outcomes),
         solved=sum(outcome["solved"] for outcome in outcomes),
@@ -117,16 +139,10 @@ def _tell(observe: Callable[[Progress], None], here: Progress, **now: Any) -> No
     observe(dataclasses.replace(here, **now))
 
 
-def _run_group(trials: list[Trial], observe: Callable[..., None]) -> list[Record]:
-    """Trains and evaluates trials of one group together."""
+def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., None]) -> list[Record]:
+    """Trains and evaluates trials of one program together."""
     started = time.perf_counter()
-    observe()
-    task, training = trials[0].task, trials[0].training
-
-    def make(key):
-        return build(trials[0].solver, task.format, key=key)
-
-    trainer = Trainer(task, make, training)
+    trainer, training = program.trainer, program.trainer.training
     keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(
         jnp.array([trial.seed for trial in trials])
     )
@@ -147,26 +163,19 @@ def _run_group(trials: list[Trial], observe: Callable[..., None]) -> list[Record
             solved=int((np.asarray(replicas.stage) == len(training.stages)).sum()),
         )
     observe(phase="evaluating", steps=training.steps)
-    depths = depths_of(task)
-    count = evaluator(trainer, depths, training.test_instances)
     key = jax.random.key(EVALUATION_KEY)
     successes = {
-        name: np.asarray(count(replicas, jnp.array(split), key))
+        name: np.asarray(program.count(replicas, jnp.array(split), key))
         for name, split in (("validation", VALIDATION), ("test", TEST))
     }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
-    shared = {
-        "depths": depths,
-        "shared_depth": shared_depth(task),
-        "parameters": parameters,
-        **costs(trials[0].solver, task),
-    }
+    shared = program.outcome | {"parameters": parameters}
     provenance = {**environment(), "wall_s": round(time.perf_counter() - started, 2), "together": len(trials)}
     provenance["first_chunk_s"] = round(first_chunk_s, 2)
     records = []
     for place, trial in enumerate(trials):
         outcome = shared | {
-            split: {"successes": right[place], "tries": [training.test_instances] * len(depths)}
+            split: {"successes": right[place], "tries": [training.test_instances] * len(program.depths)}
             for split, right in successes.items()
         }
         run_for = int(replicas.steps_run[place])

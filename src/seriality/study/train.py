@@ -1,4 +1,4 @@
-"""Training: a gated curriculum, all seeds and learning rates of a trial group at once.
+"""Training: a gated curriculum, for one replica or for many together.
 
 One compiled function runs a chunk of steps and then the gate; instances are made inside it. A replica is one
 (seed, learning rate). Replicas that have passed the last stage, or diverged, stand still, so what a replica

@@ -93,8 +93,8 @@ class Trial:
         return digest(self.settings())
 
     @property
-    def group(self) -> str:
-        """Trials of one group differ in learning rate and seed alone, and are trained together."""
+    def program(self) -> str:
+        """The same for trials that differ in learning rate and seed alone: one compiled program runs them."""
         shared = dataclasses.replace(self, learning_rate=0.0, seed=0)
         return digest(shared.settings())
 

@@ -1,4 +1,4 @@
-"""Turns: two processes that run one study on one machine take different groups of trials.
+"""Turns: two processes that run one study on one machine take different trials.
 
 A turn is a lock on one byte of a file beside the store. The system lets go of it when its process ends,
 however it ends, so nothing stale is left behind. A turn only saves work: that no record is lost or doubled is
@@ -36,24 +36,24 @@ class Turns:
         if self.file is not None:
             os.close(self.file)
 
-    def take(self, group: str, *, wait: bool) -> bool:
-        """Whether this process has the turn of a group (a hexadecimal digest); waits for it if asked to."""
+    def take(self, trial: str, *, wait: bool) -> bool:
+        """Whether this process has the turn of a trial (its id); waits for it if asked to."""
         if fcntl is None or self.file is None:
             return True
         try:
-            fcntl.lockf(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, _byte(group))
+            fcntl.lockf(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, _byte(trial))
         except (BlockingIOError, PermissionError):  # POSIX allows either
             return False
         except OSError:  # no locks here
             return True
         return True
 
-    def give_back(self, group: str) -> None:
-        """Let others take the turn of a group."""
+    def give_back(self, trial: str) -> None:
+        """Let others take the turn of a trial."""
         if fcntl is not None and self.file is not None:
             with suppress(OSError):  # no locks here
-                fcntl.lockf(self.file, fcntl.LOCK_UN, 1, _byte(group))
+                fcntl.lockf(self.file, fcntl.LOCK_UN, 1, _byte(trial))
 
 
-def _byte(group: str) -> int:
-    return int(group[:15], 16)  # below 2^60, and a file's offsets go up to 2^63
+def _byte(trial: str) -> int:
+    return int(trial[:15], 16)  # below 2^60, and a file's offsets go up to 2^63

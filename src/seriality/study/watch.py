@@ -1,9 +1,9 @@
 """A running study for a reader: a live display on a terminal, plain lines elsewhere.
 
-On a terminal: groups done, time left, and the running group's phase, step, loss and accuracy by depth.
+On a terminal: trials done, time left, and the running group's phase, step, loss and accuracy by depth.
 Elsewhere a line when a group begins and one when it ends, without control characters. The time left is an
-estimate from groups already measured, in this run or in records: those of the same row if there are any, all
-others if not.
+estimate from trials already measured, in this run or in records: of the same row and task if there are any,
+of the same row if not, or else all.
 """
 
 import math
@@ -40,9 +40,11 @@ class Watch:
         records = list(records)
         present = {record.id for record in records}
         self.console = console
-        self.rows = [group[0].row for group in groups]
-        self.pending = [any(trial.id not in present for trial in group) for group in groups]
-        self.measured = _measured(records)
+        self.groups = groups
+        self.pending = [sum(trial.id not in present for trial in group) for group in groups]
+        self.measured = _Measured()
+        for record in records:
+            self.measured.read(record)
         self.started = self.phase_started = self.group_started = time.monotonic()
         self.first_step: tuple[int, float] | None = None
         self.now: Progress | None = None
@@ -71,12 +73,11 @@ class Watch:
                 if not math.isnan(share):
                     self.accuracy.setdefault(depth, {})[replica] = share
         if now.phase == "recorded":
-            self.measured.setdefault(now.trial.row, []).append(moment - self.group_started)
-            self.pending[now.groups_done - 1] = False
+            self.measured.add(now.trial, (moment - self.group_started) / now.replicas)
+            self.pending[now.groups_done - 1] = 0
         self.now = now
         if now.phase == "compiling" and not self.live:
-            replicas = "1 replica" if now.replicas == 1 else f"{now.replicas} replicas together"
-            self._print(f"{self._name(now)}: at most {now.trial.training.steps} steps, {replicas}")
+            self._print(f"{self._name(now)}: at most {now.trial.training.steps} steps")
         if now.phase == "recorded":
             self._print(self._end(now, moment - self.group_started))
 
@@ -84,33 +85,38 @@ class Watch:
         """The seconds that the rest is expected to take; None before anything is known."""
         now, moment = self.now, time.monotonic()
         running = now is not None and now.phase != "recorded"
-        current = now.groups_done if now is not None and running else None
-        waiting = [row for place, row in enumerate(self.rows) if self.pending[place] and place != current]
-        every = [seconds for times in self.measured.values() for seconds in times]
-        rest, usual = 0.0, fmean(every) if every else None
+        rest, usual, current = 0.0, None, None
         if now is not None and running:
-            elapsed = moment - self.group_started
-            expected = self._expected(now.trial.row, usual)
-            if expected is None and self.first_step and now.steps > self.first_step[0]:
+            current, elapsed = now.groups_done, moment - self.group_started
+            expected = self.measured.expect(now.trial)
+            if expected is not None:
+                expected *= now.replicas
+            elif self.first_step and now.steps > self.first_step[0]:
                 steps, since = self.first_step
                 a_step = (self.phase_started if now.phase == "evaluating" else moment) - since
                 a_step /= now.steps - steps
                 expected = since - self.group_started + a_step * (now.trial.training.steps - steps)
             if expected is None:
                 return None
-            rest, usual = max(expected - elapsed, 0.0), usual or expected
-        times = [self._expected(row, usual) for row in waiting]
-        return None if None in times else rest + sum(each for each in times if each is not None)
+            rest, usual = max(expected - elapsed, 0.0), expected / now.replicas
+        for place, trials in enumerate(self.pending):
+            if trials and place != current:
+                each = self.measured.expect(self.groups[place][0]) or usual
+                if each is None:
+                    return None
+                rest += trials * each
+        return rest
 
     def __rich__(self) -> Group | Text:
         now = self.now
         if now is None:
             return Text("starting")
-        done = sum(not pending for pending in self.pending)
+        trials = sum(map(len, self.groups))
+        done = trials - sum(self.pending)
         top = Table.grid(padding=(0, 1))
         top.add_row(
-            ProgressBar(total=len(self.rows), completed=done, width=30),
-            f"{done} of {len(self.rows)} groups · {clock(time.monotonic() - self.started)} · {self._left()}",
+            ProgressBar(total=trials, completed=done, width=30),
+            f"{done} of {trials} trials · {clock(time.monotonic() - self.started)} · {self._left()}",
         )
         bottom = Table.grid(padding=(0, 1))
         bottom.add_row(self.spinner, Text(f"{self._name(now)}: {self._phase(now)}"))
@@ -121,10 +127,6 @@ class Watch:
         return Group(top, bottom)
 
     spinner = Spinner("line")
-
-    def _expected(self, row: str, usual: float | None) -> float | None:
-        times = self.measured.get(row)
-        return fmean(times) if times else usual
 
     def _left(self) -> str:
         left = self.time_left_s()
@@ -146,10 +148,16 @@ class Watch:
 
     def _name(self, now: Progress) -> str:
         number = now.groups_done + (now.phase != "recorded")
-        return f"[{number}/{now.groups}] {now.trial.row} on {now.trial.family}, {now.trial.role}"
+        trial = now.trial
+        which = f"seed {trial.seed}, rate {trial.learning_rate:g}"
+        which = which if now.replicas == 1 else f"{now.replicas} trials together"
+        return f"[{number}/{now.groups}] {trial.row} on {trial.family}, {trial.role}, {which}"
 
     def _end(self, now: Progress, seconds: float) -> str:
-        said = [f"solved by {now.solved} of {now.replicas} after {now.steps} steps"]
+        solved = f"solved by {now.solved} of {now.replicas}"
+        if now.replicas == 1:
+            solved = "solved" if now.solved else "not solved"
+        said = [f"{solved} after {now.steps} steps"]
         if self.accuracy:
             depth = max(self.accuracy)
             said.append(f"{max(self.accuracy[depth].values()):.0%} right at depth {depth}")
@@ -183,14 +191,27 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _measured(records: Sequence[Record]) -> dict[str, list[float]]:
-    """The seconds that groups took, by row. Records of one group hold the time of all of it: once each."""
-    found: dict[tuple[str, float], float] = {}
-    for record in records:
-        row, wall_s = record.settings.get("row"), record.provenance.get("wall_s")
-        if isinstance(row, str) and isinstance(wall_s, int | float):
-            found[row, float(wall_s)] = float(wall_s)
-    measured: dict[str, list[float]] = {}
-    for (row, _), wall_s in found.items():
-        measured.setdefault(row, []).append(wall_s)
-    return measured
+class _Measured:
+    """Seconds that trials took, by row, family and role."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[tuple[str, str, str], list[float]] = {}
+
+    def add(self, trial: Trial, seconds: float) -> None:
+        self.seconds.setdefault((trial.row, trial.family, trial.role), []).append(seconds)
+
+    def read(self, record: Record) -> None:
+        """Records of trials that were trained together hold the time of all of them."""
+        row, family, role = (str(record.settings.get(name)) for name in ("row", "family", "role"))
+        wall_s, together = record.provenance.get("wall_s"), record.provenance.get("together", 1)
+        if isinstance(wall_s, int | float) and isinstance(together, int) and together > 0:
+            self.seconds.setdefault((row, family, role), []).append(wall_s / together)
+
+    def expect(self, trial: Trial) -> float | None:
+        """The mean of the trials most like this one; None if there are none at all."""
+        like = [
+            self.seconds.get((trial.row, trial.family, trial.role), []),
+            [each for (row, _, _), times in self.seconds.items() if row == trial.row for each in times],
+            [each for times in self.seconds.values() for each in times],
+        ]
+        return next((fmean(times) for times in like if times), None)
