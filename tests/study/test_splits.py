@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from seriality.instance import PAD
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
-from seriality.tasks import TASKS, CircuitValue, ElementaryAutomaton, Words
+from seriality.tasks import TASKS, CircuitValue, ElementaryAutomaton, Words, monoid
 
 SPLITS = (TRAIN, VALIDATION, TEST)
 KEY = jax.random.key(3)
@@ -41,16 +42,37 @@ def test_splits_share_no_prompt(task):
     found = []
     for split in SPLITS:
         prompts = np.asarray(drawn(task, split, COUNT, task.max_depth, KEY).prompt)
-        assert np.all(np.asarray(split_of(jnp.asarray(prompts))) == split)
+        assert np.all(np.asarray(split_of(task, jnp.asarray(prompts))) == split)
         found.append(rows(prompts))
     assert all(found)
     assert not (found[0] & found[1] | found[0] & found[2] | found[1] & found[2])
 
 
-@pytest.mark.parametrize("task", LARGE[1:], ids=str)
+def shallower(task, instances, depth):
+    """The questions of a depth that deeper instances' labels and traces answer: their prompts, cut short."""
+    kept = task.sample(1, key=KEY, depth=depth).prompt[0] != PAD
+    return jnp.where(kept, instances.prompt, PAD)
+
+
+@pytest.mark.parametrize("task", [LARGE[0], LARGE[2], CircuitValue(gates_per_layer=2, layers=4)], ids=str)
+def test_what_a_training_instance_answers_on_its_way_is_not_asked_in_testing(task):
+    """Though most questions of the smallest divided depth come up on the way if splits are not kept apart."""
+    depth = shared_depth(task) + 1
+    assert depth < task.max_depth
+    for below in range(depth, task.max_depth):
+        trained = shallower(task, drawn(task, TRAIN, 5 * COUNT, task.max_depth, KEY), below)
+        asked = drawn(task, TEST, COUNT, below, KEY).prompt
+        assert not rows(trained) & rows(asked)
+        seen_in_any = shallower(task, task.sample(5 * COUNT, key=KEY), below)
+        assert rows(seen_in_any) & rows(asked) or task.distinct(below) > 10**5
+
+
+@pytest.mark.parametrize("task", LARGE, ids=str)
 def test_one_prompt_in_eight_is_for_testing(task):
-    prompts = np.unique(np.asarray(task.sample(3000, key=KEY).prompt), axis=0)
-    counts = np.bincount(np.asarray(split_of(jnp.asarray(prompts))), minlength=3)
+    prompts = np.asarray(task.sample(20_000, key=KEY).prompt)
+    beginning = prompts[:, : task.leading(min(shared_depth(task) + 1, task.max_depth))]
+    prompts = prompts[np.unique(beginning, axis=0, return_index=True)[1]]
+    counts = np.bincount(np.asarray(split_of(task, jnp.asarray(prompts))), minlength=3)
     shares = np.array([6, 1, 1]) / 8
     error = np.sqrt(shares * (1 - shares) / len(prompts))
     assert np.all(np.abs(counts / len(prompts) - shares) < 4 * error)
@@ -70,7 +92,7 @@ def test_within_a_split_every_prompt_is_as_likely_as_before():
     task = Words("S5", length=12)
     letters = np.unique(np.asarray(task.sample(50, key=KEY).prompt)[:, :12])
     words = np.array([(*word, 1) for word in product(letters, repeat=12)], np.int32)
-    splits = np.asarray(split_of(jnp.asarray(words)))
+    splits = np.asarray(split_of(task, jnp.asarray(words)))
     assert np.abs(np.bincount(splits) / 4096 - np.array([6, 1, 1]) / 8).max() < 0.03
     for split in (VALIDATION, TEST):
         prompts = np.asarray(drawn(task, split, 8000, 12, KEY).prompt)
@@ -95,7 +117,7 @@ def test_depths_may_differ_within_a_batch():
     depths = jnp.arange(1, 15)
     instances = drawn(task, TEST, 14, depths, KEY)
     assert instances.depth.tolist() == depths.tolist()
-    belongs = np.asarray(split_of(instances.prompt)) == TEST
+    belongs = np.asarray(split_of(task, instances.prompt)) == TEST
     assert belongs[shared_depth(task) :].all()
     assert not belongs[: shared_depth(task)].all()
 
@@ -117,11 +139,12 @@ def test_shared_depth_by_counting(task, depth):
 
 
 def test_shared_depth_by_brute_force():
-    """Every prompt of a small task, collected until none is new."""
-    task = Words("reset", length=9)
+    """Every prompt of a small task, collected until none is new. A letter listed twice is one letter."""
+    k = np.arange(3)
+    task = Words(monoid((k[:, None] + k) % 3, [0, 1, 2, 2]), length=9)
     counts = {}
     for depth in (6, 7):
-        counts[depth] = len(np.unique(np.asarray(task.sample(60_000, key=KEY, depth=depth).prompt), axis=0))
+        counts[depth] = len(np.unique(np.asarray(task.sample(250_000, key=KEY, depth=depth).prompt), axis=0))
     assert counts == {6: 3**6, 7: 3**7}
     assert shared_depth(task) == 7
     assert 3**7 < SMALLEST_SPACE <= 3**8

@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+from itertools import combinations
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from seriality.claims import TABLE_1
 from seriality.meter import measure
-from seriality.solvers import build
-from seriality.studies.table1 import ROWS
+from seriality.networks import NETWORKS
+from seriality.solvers import SinglePass, build, resolved
+from seriality.studies.table1 import FAMILIES, ROWS
 from seriality.study import SERIAL, Training, Trial
 from seriality.study.run import costs, span_growth
 from seriality.study.train import depths_of
@@ -93,9 +96,57 @@ def test_settings_are_plain_even_for_a_table_of_ones_own():
 
 @pytest.mark.parametrize("expected", TABLE_1, ids=lambda expected: expected.name)
 def test_the_rows_are_as_parallel_as_the_paper_says(expected):
-    law, spans = span_growth(ROWS[expected.name], Words("S5", length=4))
-    assert law.parallel == expected.parallel
-    assert list(spans) == [17, 33, 65, 129]
+    """In every family, on task and control alike."""
+    for task, _ in FAMILIES.values():
+        for each in (task, task.control):
+            law, spans = span_growth(ROWS[expected.name], each)
+            assert law.parallel == expected.parallel
+            assert list(spans) == [32, 64, 128, 256]
+
+
+@pytest.mark.parametrize("task", [task.control for task, _ in FAMILIES.values()], ids=str)
+def test_no_two_depths_of_a_control_ask_for_the_same(task):
+    """The answers to one beginning at all evaluated depths differ, for most beginnings."""
+    depths = depths_of(task)
+    answers = np.array([task.sample(200, key=jax.random.key(1), depth=depth).answer for depth in depths])
+    for one, other in combinations(range(len(depths)), 2):
+        assert np.mean(np.any(answers[one] != answers[other], axis=-1)) > (
+            0.1 if len(answers[0][0]) == 1 else 0.5
+        )
+
+
+def test_on_a_ring_of_twelve_rule_90_would_ask_the_same_at_four_and_eight():
+    task = ElementaryAutomaton(rule=90, width=12, steps=8)
+    four, eight = (task.sample(200, key=jax.random.key(1), depth=depth).answer for depth in (4, 8))
+    assert np.array_equal(four, eight)
+
+
+def test_a_record_tells_defaults_and_versions_and_not_the_other_rates():
+    settings = TRIAL.settings()
+    assert settings["solver"]["version"] == SinglePass.version
+    assert settings["solver"]["network"]["version"] == NETWORKS[settings["solver"]["network"]["name"]].version
+    assert settings["training"]["version"] == Training.version
+    assert "learning_rates" not in settings["training"]
+    wider = dataclasses.replace(TRIAL.training, learning_rates=(*TRIAL.training.learning_rates, 0.5))
+    assert replaced(training=wider).id == TRIAL.id
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_a_record_says_builds_the_same_solver(row):
+    written = json.loads(json.dumps(resolved(ROWS[row])))
+    assert resolved(written) == written
+    key = jax.random.key(2)
+    one, other = (
+        eqx.filter_eval_shape(lambda s=s: build(s, WORDS.format, key=key)) for s in (ROWS[row], written)
+    )
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+
+
+def test_what_another_version_built_is_refused():
+    written = resolved(ROWS["RNN"])
+    written["network"]["version"] = 0
+    with pytest.raises(ValueError, match="network GRU of version 0: this code builds version 1 alone"):
+        build(written, WORDS.format, key=jax.random.key(0))
 
 
 def test_costs_are_the_declared_ones():

@@ -1,6 +1,7 @@
 """The contract of a network: one pass over a given input, never fed its own output."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,8 +15,11 @@ class AbstractNetwork(eqx.Module):
     """Tokens in, logits out, for one example; `jax.vmap` makes batches.
 
     The logits stand at the last positions of the input: at all of them for networks that answer
-    everywhere, at the answer's positions for those that see the prompt as a whole.
+    everywhere, at the answer's positions for those that see the prompt as a whole. `version` rises when the
+    same dials compute or start as something else, not for a speed-up.
     """
+
+    version: ClassVar[int]
 
     @abc.abstractmethod
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "positions vocabulary"]:

@@ -4,6 +4,8 @@ Its state moves nonlinearly, so no known re-association shortens the chain of `l
 projection is computed for all positions at once, before the chain.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -47,6 +49,7 @@ class RecurrentLayer(eqx.Module):
 class GRU(AbstractNetwork):
     """`layers` recurrent layers of `width`; logits at every position."""
 
+    version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]
     blocks: RecurrentLayer
     leave: Float[Array, "width vocabulary"]

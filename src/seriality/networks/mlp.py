@@ -1,5 +1,7 @@
 """Multilayer perceptron over the whole prompt at its fixed length: the first row of the paper's Table 1."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ class MLP(AbstractNetwork):
     It answers at the answer's positions alone, since its input has one length.
     """
 
+    version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary features"]
     enter: Float[Array, "inputs width"]
     hidden: Float[Array, "hidden_layers width width"]

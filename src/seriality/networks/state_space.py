@@ -5,6 +5,8 @@ The state moves by h_t = a(x_t) * h_{t-1} + b(x_t), affine in h, so all states c
 Zero-order hold for the transition and Euler's rule for the input, as in the original.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -115,6 +117,7 @@ all_states.defvjp(_forward, _backward)
 class StateSpace(AbstractNetwork):
     """`layers` selective layers of `width`, with `states` per channel; logits at every position."""
 
+    version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]
     blocks: SelectiveLayer
     scale: Float[Array, " width"]

@@ -5,6 +5,8 @@ The layers are one stacked block run by a scan, so compile time does not grow wi
 Transformer also decodes token by token with a cache of keys and values.
 """
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -89,6 +91,7 @@ class Block(eqx.Module):
 class Transformer(AbstractNetwork):
     """`layers` blocks of `width` with `heads`; logits at every position."""
 
+    version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]
     blocks: Block
     scale: Float[Array, " width"]

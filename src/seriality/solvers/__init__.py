@@ -1,5 +1,7 @@
 """Solvers: a network and a procedure. SOLVERS is the only list; `build` makes one from plain settings."""
 
+import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +9,7 @@ from jaxtyping import Array, Key
 
 from ..instance import Format
 from ..networks import NETWORKS
-from .base import AbstractSolver
+from .base import AbstractSolver, Passes
 from .chain_of_thought import ChainOfThought
 from .looped import Looped
 from .majority import Majority
@@ -32,16 +34,47 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     >>> build(looped, format, key=jax.random.key(0)).budget(prompt_length=5)
     5
     """
-    dials: dict[str, Any] = dict(settings)
-    solver: Any = _named("solver", SOLVERS, dials.pop("name"))
+    solver, dials = _named("solver", SOLVERS, settings)
     if solver is Majority:
         return Majority(build(dials.pop("solver"), format, key=key), **dials)
-    network = dict(dials.pop("network"))
-    make: Any = _named("network", NETWORKS, network.pop("name"))
-    return solver(make(format, **network, key=key), format, **dials)
+    network, network_dials = _named("network", NETWORKS, dials.pop("network"))
+    return solver(network(format, **network_dials, key=key), format, **dials)
 
 
-def _named(kind: str, known: Mapping[str, Any], name: str) -> Any:
+def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with the version of each part and every dial that was left at its default.
+
+    >>> resolved({"name": "SinglePass", "network": {"name": "MLP", "width": 8}})["network"]
+    {'name': 'MLP', 'version': 1, 'width': 8, 'layers': 3, 'features': 16}
+    """
+    solver, dials = _named("solver", SOLVERS, settings)
+    if solver is Majority:
+        inner = {"solver": resolved(dials.pop("solver"))}
+    else:
+        inner = {"network": _resolved(*_named("network", NETWORKS, dials.pop("network")))}
+    return _resolved(solver, dials) | inner
+
+
+def _resolved(part: Any, dials: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(part.__init__).parameters.values()
+    defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+    every = {
+        name: dataclasses.asdict(Passes.of(value)) if isinstance(defaults.get(name), Passes) else value
+        for name, value in (defaults | dials).items()
+    }
+    return {"name": part.__name__, "version": part.version} | every
+
+
+def _named(kind: str, known: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The class that settings name, and its dials. Settings of another version would build something else."""
+    dials = dict(settings)
+    name = dials.pop("name")
     if name not in known:
         raise ValueError(f"there is no {kind} named {name!r}; there are {', '.join(known)}")
-    return known[name]
+    version = dials.pop("version", known[name].version)
+    if version != known[name].version:
+        raise ValueError(
+            f"{kind} {name} of version {version!r}: this code builds version {known[name].version} alone;"
+            " check out the commit that the record names"
+        )
+    return known[name], dials

@@ -7,7 +7,7 @@ import abc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -50,8 +50,11 @@ class Passes:
 class AbstractSolver(eqx.Module):
     """What can be trained on instances and asked for answers. `solve` takes one prompt; `jax.vmap` a batch.
 
-    `budget` and `span` are declared: they depend on the prompt's length, never on the answer.
+    `budget` and `span` are declared: they depend on the prompt's length, never on the answer. `version` rises
+    when the same dials train or answer otherwise, not for a speed-up.
     """
+
+    version: ClassVar[int]
 
     @abc.abstractmethod
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:

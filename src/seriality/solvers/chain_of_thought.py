@@ -1,5 +1,7 @@
 """Chain of thought: autoregressive decoding of the trace, then of the answer (paper, 3.5 and Appendix E)."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ class ChainOfThought(AbstractSolver):
     instance whatever the instance, so the budget gives nothing of the answer away.
     """
 
+    version: ClassVar[int] = 1
     network: Transformer
     trace_length: int = eqx.field(static=True)
     answer_length: int = eqx.field(static=True)

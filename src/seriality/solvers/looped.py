@@ -1,7 +1,7 @@
 """Repeated layers with input injection (Dehghani et al. 2019; Bansal et al. 2022; paper, Appendix E)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,6 +23,7 @@ class Looped(AbstractSolver):
     as far as the weights now can, and the gradient teaches how to go on from there, at less cost.
     """
 
+    version: ClassVar[int] = 1
     network: Transformer
     scale: Float[Array, " width"]
     answer_length: int = eqx.field(static=True)

@@ -1,5 +1,7 @@
 """Majority vote over independent answers of one solver: parallel compute bought at inference (paper, 3.5)."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ class Majority(AbstractSolver):
     The samples run side by side, so work grows with their number and span does not.
     """
 
+    version: ClassVar[int] = 1
     solver: AbstractSolver
     samples: int = eqx.field(static=True, default=9)
 

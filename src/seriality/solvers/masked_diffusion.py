@@ -1,11 +1,12 @@
 """Absorbing-state diffusion over the answer's tokens alone (Austin et al. 2021; Sahoo et al. 2024).
 
-The denoised dimension is the answer's length and does not grow with depth, as Theorem F.2 of
-Liu et al. 2025 requires. Order is random, nothing is remasked: the sampler the theorem speaks of.
+The denoised dimension is the answer's length and does not grow with depth. That makes it a discrete analogue
+of what Theorem F.2 of Liu et al. 2025 speaks of, whose sampler adds Gaussian noise to continuous outputs; the
+theorem itself does not cover it. Order is random, nothing is remasked.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -14,19 +15,22 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..instance import QUERY, Format, Instances
 from ..networks import Transformer
-from .base import AbstractSolver, Passes
+from .base import AbstractSolver, Passes, check_temperature, choose
 
 
 class MaskedDiffusion(AbstractSolver):
     """T = `steps(prompt length)` denoising passes from a fully masked answer.
 
     At step i of T every token still masked is revealed with probability 1 / (T - i), which is the
-    linear schedule's (t - s) / t, with a value sampled from the network.
+    linear schedule's (t - s) / t, with a value chosen from the network's: sampled from its law at temperature
+    1, as the process has it; the likeliest at 0.
     """
 
+    version: ClassVar[int] = 1
     network: Transformer
     answer_length: int = eqx.field(static=True)
     steps: Passes = eqx.field(static=True)
+    temperature: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -34,10 +38,13 @@ class MaskedDiffusion(AbstractSolver):
         format: Format,
         *,
         steps: Passes | Mapping[str, Any] = Passes(per_token=1.0),
+        temperature: float = 1.0,
     ):
+        check_temperature(temperature)
         self.network = network
         self.answer_length = format.answer_length
         self.steps = Passes.of(steps)
+        self.temperature = temperature
 
     def denoise(
         self, prompt: Int[Array, " length"], answer: Int[Array, " answer_length"]
@@ -68,7 +75,7 @@ class MaskedDiffusion(AbstractSolver):
         def step(answer, now):
             left, key = now
             reveal_key, value_key = jax.random.split(key)
-            value = jax.random.categorical(value_key, self.denoise(prompt, answer))
+            value = choose(self.denoise(prompt, answer), self.temperature, value_key)
             revealed = jax.random.uniform(reveal_key, answer.shape) * left < 1
             return jnp.where((answer == QUERY) & revealed, value, answer), None
 

@@ -1,5 +1,7 @@
 """One pass of a network: the procedure of the feed-forward rows and of the recurrent one."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Int, Key
@@ -12,6 +14,7 @@ from .base import AbstractSolver, answer_and_prefix_loss, check_temperature, cho
 class SinglePass(AbstractSolver):
     """Reads the answer off the network's last positions; samples it at a positive `temperature`."""
 
+    version: ClassVar[int] = 1
     network: AbstractNetwork
     answer_length: int = eqx.field(static=True)
     temperature: float = eqx.field(static=True)

@@ -11,6 +11,7 @@ import importlib.metadata
 import platform
 import subprocess
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +23,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..claims import CLAIMS
 from ..meter import Growth, growth, measure
 from ..solvers import build
-from ..store import Record, Store, finite
+from ..store import Record, Store, digest, finite
 from ..tasks.base import AbstractTask
 from .evaluate import evaluator
 from .splits import TEST, VALIDATION, shared_depth
@@ -34,8 +36,8 @@ from .turns import Turns
 
 EVALUATION_KEY = 0x5E71A1
 """The seed of validation and test instances, the same for all."""
-GROWTH_DEPTHS = (16, 32, 64, 128)
-"""Task sizes at which a solver's span is metered; nothing is trained or run at them."""
+GROWTH_LENGTHS = (32, 64, 128, 256)
+"""Prompt lengths, or the next that a task has, at which span is metered. Nothing is run at them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def run(
                     here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
                     observe(here)
                     if program is None or program.name != pending[0].program:
-                        program = _Program(pending[0])
+                        program = _Program(pending[0], study)
                     written += _run_and_write(program, pending, store, observe, here)
                 turns.give_back(turn)
     return written
@@ -103,8 +105,9 @@ def _missing(group: list[Trial], store: Store) -> list[Trial]:
 class _Program:
     """What trials share that differ in learning rate and seed alone: compiled once, used for all of them."""
 
-    def __init__(self, trial: Trial):
+    def __init__(self, trial: Trial, study: Study):
         self.name = trial.program
+        self.rules = {name: digest(dataclasses.asdict(CLAIMS[name])) for name in study.claims}
         task, training = trial.task, trial.training
         self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
         self.depths = depths_of(task)
@@ -170,8 +173,13 @@ def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., No
     }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
     shared = program.outcome | {"parameters": parameters}
-    provenance = {**environment(), "wall_s": round(time.perf_counter() - started, 2), "together": len(trials)}
-    provenance["first_chunk_s"] = round(first_chunk_s, 2)
+    provenance = {
+        **environment(),
+        "rules": program.rules,
+        "wall_s": round(time.perf_counter() - started, 2),
+        "first_chunk_s": round(first_chunk_s, 2),
+        "together": len(trials),
+    }
     records = []
     for place, trial in enumerate(trials):
         outcome = shared | {
@@ -221,8 +229,10 @@ def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
 def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth, dict[int, int]]:
     """The law by which a solver's metered span grows with prompt length, and the spans it is read from."""
     spans = {}
-    for depth in GROWTH_DEPTHS:
-        larger = task.resized(depth)
+    for length in GROWTH_LENGTHS:
+        sizes = range(1, length + 1)
+        size = sizes[bisect_left(sizes, length, key=lambda size: task.resized(size).format.prompt_length)]
+        larger = task.resized(size)
         spans[larger.format.prompt_length] = _meter(settings, larger, "unit")[1].span
     return growth(spans), spans
 

@@ -1,8 +1,10 @@
-"""Training, validation and test instances that share nothing, for any task.
+"""Training, validation and test instances that share no question, for any task.
 
-A hash of the prompt decides to which split an instance belongs, so two splits cannot hold the same prompt
-however long one trains. Where a depth has too few different prompts to divide (below SMALLEST_SPACE), all
-splits draw from the whole of it; `shared_depth` says how far that goes, and every record keeps it.
+A hash of a prompt's beginning decides to which split an instance belongs, so two splits cannot hold the same
+prompt however long one trains. The beginning is what the smallest divided depth has of it: a deep instance's
+labels and trace answer the shallower ones it continues, and those must lie in the same split. Where a depth
+has too few different prompts to divide (below SMALLEST_SPACE), all splits draw from the whole of it;
+`shared_depth` says how far that goes, and every record keeps it.
 """
 
 import jax
@@ -19,13 +21,14 @@ SMALLEST_SPACE = 4096
 """Depths with fewer different prompts than this are not divided."""
 
 
-def split_of(prompt: Int[Array, "batch length"]) -> Int[Array, " batch"]:
-    """The split to which each prompt belongs, by a hash of its tokens.
+def split_of(task: AbstractTask, prompt: Int[Array, "batch length"]) -> Int[Array, " batch"]:
+    """The split of each prompt deeper than `shared_depth`, by a hash of its beginning.
 
     A sum of tokens times odd constants that differ by place, then the finaliser of MurmurHash3 (Appleby).
     """
-    place = jnp.arange(1, prompt.shape[1] + 1, dtype=jnp.uint32)
-    state = (prompt.astype(jnp.uint32) * (_mix(place) | 1)).sum(-1, dtype=jnp.uint32)
+    beginning = prompt[:, : task.leading(min(shared_depth(task) + 1, task.max_depth))]
+    place = jnp.arange(1, beginning.shape[1] + 1, dtype=jnp.uint32)
+    state = (beginning.astype(jnp.uint32) * (_mix(place) | 1)).sum(-1, dtype=jnp.uint32)
     share = _mix(state) % SHARES
     return jnp.where(share == 0, TEST, jnp.where(share == 1, VALIDATION, TRAIN))
 
@@ -56,7 +59,7 @@ def draw(
     shared = shared_depth(task)
 
     def belongs(instances: Instances) -> Bool[Array, " count"]:
-        return (split_of(instances.prompt) == split) | (instances.depth <= shared)
+        return (split_of(task, instances.prompt) == split) | (instances.depth <= shared)
 
     def again(state):
         attempt, instances, kept = state

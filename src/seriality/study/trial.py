@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from ..solvers import resolved
 from ..store import digest
 from ..tasks.base import AbstractTask
 
@@ -18,8 +19,11 @@ class Training:
     stage comes), and the rest at any evaluated depth up to its own. It gives way to the next when at every
     evaluated depth up to its own at least the share `gate` of `gate_instances` fresh validation instances is
     answered right. Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up
-    over `warmup` steps, then a cosine to zero at `steps`.
+    over `warmup` steps, then a cosine to zero at `steps`. `version` rises when the same settings train
+    otherwise, not for a speed-up.
     """
+
+    version: ClassVar[int] = 1
 
     stages: tuple[int, ...]
     steps: int = 1000
@@ -71,7 +75,9 @@ class Trial:
     seed: int
 
     def settings(self) -> dict[str, Any]:
-        """All of it as plain JSON, as the record keeps it."""
+        """All of it as plain JSON, as the record keeps it: defaults and versions too, other rates not."""
+        training = dataclasses.asdict(self.training)
+        del training["learning_rates"]
         return {
             "study": self.study,
             "row": self.row,
@@ -82,8 +88,12 @@ class Trial:
                 "version": self.task.version,
                 **dataclasses.asdict(self.task),  # type: ignore[call-overload]
             },
-            "solver": dict(self.solver),
-            "training": {**dataclasses.asdict(self.training), "learning_rate": self.learning_rate},
+            "solver": resolved(self.solver),
+            "training": {
+                "version": self.training.version,
+                **training,
+                "learning_rate": self.learning_rate,
+            },
             "seed": self.seed,
         }
 

@@ -59,6 +59,11 @@ class AbstractTask(abc.ABC):
         """The number of different prompts of this depth that `sample` can draw."""
 
     @abc.abstractmethod
+    def leading(self, depth: int) -> int:
+        """The first so many tokens of a prompt fix an instance of this depth that it continues: its labels
+        and trace hold the answer to that one too."""
+
+    @abc.abstractmethod
     def draw(
         self, key: Key[Array, ""], depth: Int[Array, ""]
     ) -> tuple[

@@ -123,6 +123,9 @@ class CircuitValue(AbstractTask):
         g = self.gates_per_layer
         return 2 ** (2 * g) * self._gate_kinds ** (g * depth)
 
+    def leading(self, depth: int) -> int:
+        return 2 * self.gates_per_layer + self.gates_per_layer * depth
+
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         g = self.gates_per_layer
         kinds = np.repeat([2, self._gate_kinds], [2 * g, g * self.layers])

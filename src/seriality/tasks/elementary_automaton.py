@@ -90,6 +90,9 @@ class ElementaryAutomaton(AbstractTask):
     def distinct(self, depth: int) -> int:
         return 2**self.width
 
+    def leading(self, depth: int) -> int:
+        return self.width
+
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         first = uniform(key, np.full(self.width, 2))
 

@@ -32,7 +32,7 @@ class Words(AbstractTask):
     """Words of up to `length` letters over a monoid: a built-in's name or a `Monoid`.
 
     `generators` is "few" (the monoid's own small set) or "all" (every element is a letter). Letters are
-    drawn independently and uniformly. Depth is the number of letters.
+    drawn independently and uniformly from those listed. Depth is the number of letters.
 
     >>> Words("S5", length=4).cost()
     Cost(work=3, span=2)
@@ -42,7 +42,7 @@ class Words(AbstractTask):
     length: int = 16
     generators: str = "few"
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         faults = integer_fault("length", self.length, 1, 16)
@@ -77,7 +77,10 @@ class Words(AbstractTask):
         return None if self._monoid.is_solvable else replace(self, monoid="reset")
 
     def distinct(self, depth: int) -> int:
-        return len(self._letters) ** depth
+        return len(set(self._letters.tolist())) ** depth
+
+    def leading(self, depth: int) -> int:
+        return depth
 
     def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
         within = jnp.arange(self.length) < depth
