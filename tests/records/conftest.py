@@ -1,11 +1,12 @@
 """Made-up records of the study `table1`, for tests of what reads records. None is ever kept in results/."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from seriality.claims import TABLE_1
+from seriality.claims import CLAIMS, TABLE_1
 from seriality.store import Record, digest
 
 DEPTHS = (1, 2, 4, 8, 16)
@@ -59,7 +60,7 @@ def record(
         "role": role,
         "task": {
             "name": "Words",
-            "version": 1,
+            "version": 3,
             "monoid": "S5" if role == "serial" else "reset",
             "length": 16,
             "generators": "few",
@@ -68,7 +69,6 @@ def record(
         "training": {
             "steps": steps,
             "batch": 64,
-            "learning_rates": [0.001, 0.003],
             "learning_rate": learning_rate,
         },
         "seed": seed,
@@ -102,6 +102,7 @@ def record(
         "commit": "0123abc",
         "device": "cpu (2 cores)",
         "created": "2026-01-01T00:00:00Z",
+        "rules": {"C01": digest(asdict(CLAIMS["C01"]))},
         "wall_s": 12.5,
     }
     return Record(digest(settings), study, settings, outcome, provenance)

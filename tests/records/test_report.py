@@ -165,7 +165,9 @@ def test_escaping_is_what_makes_it_safe(made_up, tmp_path, monkeypatch):
 )
 def test_a_part_of_a_study_makes_a_report_too(made_up, tmp_path, options):
     path, *figures = write(made_up.study(**options), tmp_path / "new" / "report.html")
-    assert "undecided" in Reader(path.read_text(encoding="utf-8")).text.lower() or options.get("seeds") == 7
+    said = Reader(path.read_text(encoding="utf-8")).text
+    verdict = "Supported" if options.get("seeds") == 7 else "Undecided"
+    assert f"{verdict} by the records of table1." in said
     assert len(figures) == 6
 
 
@@ -184,14 +186,49 @@ def test_records_of_another_kind_make_a_page_without_figures(made_up, tmp_path):
     other = replace(made_up.record(), study="other", settings={}, outcome={})
     path, *figures = write([other], tmp_path / "report.html")
     assert not figures
-    assert "no records" in Reader(path.read_text(encoding="utf-8")).text
+    assert "Not shown: not of this form 1 record" in Reader(path.read_text(encoding="utf-8")).text
 
 
 def test_several_studies_stand_apart_with_that_of_the_claim_first(made_up, tmp_path):
     records = made_up.study(name="demo", seeds=1) + made_up.study(seeds=5)
     assert [summary.study for summary in summaries(records)] == ["table1", "demo"]
-    assert [summary.verdict.status for summary in summaries(records)] == ["supported", "undecided"]
-    assert len(write(records, tmp_path / "report.html")) == 1 + 2 * 6
+    first, second = summaries(records)
+    assert first.verdict.status == "supported"
+    assert second.verdict is None
+    page, *figures = write(records, tmp_path / "report.html")
+    assert len(figures) == 2 * 6
+    no_verdict = "No verdict: claim C01 is decided by the study table1."
+    assert no_verdict in Reader(page.read_text(encoding="utf-8")).text
+    assert no_verdict in shown(records)
+    assert no_verdict not in shown(made_up.study(seeds=5))
+
+
+def test_a_rule_that_has_changed_since_is_not_called_fixed(made_up, tmp_path):
+    records = made_up.study()
+    page, *_ = write(records, tmp_path / "report.html")
+    assert "The decision rule, fixed before the run" in Reader(page.read_text(encoding="utf-8")).text
+    records[0] = replace(records[0], provenance=records[0].provenance | {"rules": {"C01": "another"}})
+    page, *_ = write(records, tmp_path / "report.html")
+    said = Reader(page.read_text(encoding="utf-8")).text
+    assert "it was another for 1 record of this study" in said
+    assert "fixed before the run" not in said
+
+
+def test_work_and_parameters_stand_in_the_table(made_up, tmp_path):
+    page, *_ = write(made_up.study(), tmp_path / "report.html")
+    said = Reader(page.read_text(encoding="utf-8")).text
+    assert "Work of an answer Parameters" in said
+    assert "agrees 3,000 12,345" in said
+
+
+def test_depths_without_splits_of_their_own_are_named_for_task_and_control(made_up):
+    records = made_up.study(rows=("RNN",))
+    control = [each for each in records if each.settings["role"] == "control"]
+    other = [replace(each, outcome=each.outcome | {"shared_depth": 7}) for each in control]
+    facts = dict(summaries([each for each in records if each not in control] + other)[0].facts)
+    assert (
+        facts["Depths too small for separate splits"] == "words, serial: up to 11 · words, control: up to 7"
+    )
 
 
 def test_without_records_there_is_a_message_and_no_file(tmp_path):

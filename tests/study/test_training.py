@@ -18,6 +18,7 @@ from seriality.study.evaluate import evaluator
 from seriality.study.splits import TEST, draw
 from seriality.study.train import Trainer, answered_right
 from seriality.tasks import Words
+from seriality.tasks.base import FIRST
 
 PARITY = Words("parity", length=2)
 SETTINGS = {"name": "SinglePass", "network": {"name": "MLP", "width": 16, "layers": 1, "features": 4}}
@@ -131,7 +132,7 @@ class Watcher(AbstractSolver):
         return 0
 
 
-@pytest.mark.parametrize("beyond", [0.0, 0.25])
+@pytest.mark.parametrize("beyond", [0.0, 0.25, 0.5])
 def test_the_curriculum_trains_at_the_stage_and_below_it_and_only_its_share_beyond(beyond):
     training = Training(
         stages=(1, 2, 4, 8), steps=12, chunk=1, warmup=0, batch=2000, gate_instances=8, beyond=beyond
@@ -163,6 +164,22 @@ def test_the_gate_asks_every_depth_up_to_the_stage(solver, passed):
     keys = jax.random.split(jax.random.key(0), (1, 2))
     ((_, replicas, gate),) = trainer.run(trainer.replicas(keys[:, 0]), keys, jnp.ones(1))
     assert (replicas.stage.tolist(), gate.accuracy.tolist()) == ([passed], [float(passed)])
+
+
+class HalfRight(Watcher):
+    """Right where the first letter is 0."""
+
+    def solve(self, prompt, *, key):
+        return jnp.where(prompt[0] == FIRST, super().solve(prompt, key=key), PAD)
+
+
+def test_the_gate_asks_a_stage_once_however_many_depths_lie_beyond():
+    """The least of four tries with eight letters each would be right in a third on average, one try in half."""
+    training = Training(stages=(1, 8), steps=1, chunk=1, warmup=0, batch=4, gate_instances=8)
+    trainer = Trainer(Words("parity", length=8), lambda key: HalfRight(jnp.ones(())), training)
+    keys = jax.random.split(jax.random.key(0), (200, 2))
+    ((_, _, gate),) = trainer.run(trainer.replicas(keys[:, 0]), keys, jnp.ones(200))
+    assert abs(gate.accuracy.mean() - 0.5) < 4 * 0.5 / (8 * 200) ** 0.5
 
 
 def test_stages_beyond_the_task_are_refused():

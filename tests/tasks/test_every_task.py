@@ -189,7 +189,7 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("task", SIZES, ids=str)
+@pytest.mark.parametrize("task", EXAMPLES + SIZES, ids=str)
 def test_the_meter_agrees_with_the_declared_cost(task):
     prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
     found = measure(task.reference, prompt, cost_model="unit")

@@ -145,6 +145,16 @@ class Row:
         return None if self._run is None else self._run.formula
 
     @property
+    def work(self) -> int | None:
+        """The metered operations behind one answer, in the cost model of the growth."""
+        return None if self._run is None else self._run.work
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers are trained."""
+        return None if self._run is None else self._run.parameters
+
+    @property
     def _run(self) -> Run | None:
         side = self.serial or self.control
         return None if side is None else side.runs[0]

@@ -4,8 +4,8 @@ Work is the same in all cost models: the number of scalar operations. Span diffe
 
     unit    every operation that computes is one step, whatever its fan-in: a sum of n terms, a matrix
             product, an argmax and a prefix sum are one step each (unbounded fan-in, as in AC0 and TC0)
-    layer   a matrix product or convolution is one step, everything else none: the count of Appendix C.3
-            of "The Serial Scaling Hypothesis"
+    layer   a matrix product or convolution is one step, everything else none. Appendix C.3 of "The Serial
+            Scaling Hypothesis" counts layers, each of which is several products (six in our Transformer)
 
 An operation on nothing, such as a sum of one term, is no work and no step. A primitive that is not in RULES
 has no cost: it is an error, not zero.

@@ -15,7 +15,7 @@ from ..analysis import Row, Side
 from ..store import Record
 from . import figures
 from .summary import RULE, Summary, count, plain, summaries
-from .terminal import agreement, deepest, heading, reach, solves, span, yes_no
+from .terminal import agreement, deepest, heading, no_verdict, reach, solves, span, yes_no
 
 CAPTIONS = {
     "accuracy_against_depth": (
@@ -102,19 +102,22 @@ def _page(sections: Iterable[Markup]) -> str:
 
 def _section(summary: Summary, drawn: list[Markup]) -> Markup:
     claim, said = summary.claim, summary.verdict
-    verdict = element(
-        "div",
-        element("p", f"Claim {claim.id} · paper, section {claim.section}", cls="label"),
-        element(
-            "p",
-            element("strong", said.status.capitalize()),
-            f" by the records of {summary.study}.",
-            cls="said",
-        ),
-        element("p", claim.statement),
-        element("ul", *(element("li", plain(reason)) for reason in said.reasons)),
-        cls=f"verdict {said.status}",
-    )
+    label = element("p", f"Claim {claim.id} · paper, section {claim.section}", cls="label")
+    if said is None:
+        parts, status = [element("p", no_verdict(claim), cls="said"), element("p", claim.statement)], "open"
+    else:
+        by = f" by the records of {summary.study}."
+        parts = [
+            element("p", element("strong", said.status.capitalize()), by, cls="said"),
+            element("p", claim.statement),
+            element("ul", *(element("li", plain(reason)) for reason in said.reasons)),
+        ]
+        status = said.status
+    verdict = element("div", label, *parts, cls=f"verdict {status}")
+    fixed = "The decision rule, fixed before the run"
+    if summary.other_rule:
+        made = count(summary.other_rule, "record")
+        fixed = f"The decision rule as it is now; it was another for {made} of this study"
     rule = element("ol", *(element("li", each) for each in claim.rule))
     facts = (part for name, value in summary.facts for part in (element("dt", name), element("dd", value)))
     return element(
@@ -125,7 +128,7 @@ def _section(summary: Summary, drawn: list[Markup]) -> Markup:
         element("p", _key(), cls="note"),
         *drawn,
         *(_numbers(family, members) for family, members in summary.table.items()),
-        element("h3", "The decision rule, fixed before the run"),
+        element("h3", fixed),
         rule,
         element("h3", "What was run"),
         element("dl", *facts),
@@ -138,13 +141,14 @@ def _key() -> str:
         "a function of the input length n. Reach: the largest depth up to which test accuracy is at least "
         f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Control: a "
         "twin task in the same format that has a shortcut; failing at both shows nothing about serial "
-        f"problems. In brackets: fewer than {RULE.seeds} seeds, not evidence."
+        f"problems. In brackets: fewer than {RULE.seeds} seeds, not evidence. Work: operations behind one "
+        "answer, metered, where the prompt has the length trained on."
     )
 
 
 def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
     names = ("Solver", "Metered span", "Parallel?", "Reach, serial task", "Reach, control", "Solves serial?")
-    names += ("Paper: parallel, solves", "Agreement")
+    names += ("Paper: parallel, solves", "Agreement", "Work of an answer", "Parameters")
     rows = []
     for row in members:
         law = f" ({plain(row.law)})" if row.law else ""
@@ -158,6 +162,7 @@ def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
             element("td", solves(row)),
             element("td", said),
             element("td", agreement(row), cls=row.verdict.replace(" ", "-")),
+            *(element("td", "–" if each is None else f"{each:,}") for each in (row.work, row.parameters)),
         )
         rows.append(element("tr", *cells))
     head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))

@@ -6,12 +6,12 @@ rows with settings other than the latest are numbers in the report, never droppe
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .. import claims
 from ..analysis import Row, Rule, Run, Verdict, read, rows, verdict
-from ..store import Record
+from ..store import Record, digest
 
 RULE = Rule(
     accuracy=claims.ACCURACY,
@@ -25,12 +25,16 @@ RULE = Rule(
 
 @dataclass(frozen=True)
 class Summary:
-    """One study: its table by family, its verdict, and on what it ran."""
+    """One study: its table by family, its verdict if it is the claim's own study, and on what it ran.
+
+    `other_rule` counts records that were made when the claim's rule was not what it is now.
+    """
 
     study: str
     claim: claims.Claim
     table: dict[str, list[Row]]
-    verdict: Verdict
+    verdict: Verdict | None
+    other_rule: int
     facts: tuple[tuple[str, str], ...]
 
 
@@ -76,11 +80,14 @@ def duration(seconds: float) -> str:
 def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
     runs, unread = read(records)
     table = rows(runs, expected=claims.TABLE_1, rule=RULE)
+    rule = digest(asdict(claim))
+    made_under = [each.provenance.get("rules") for each in records]
     return Summary(
         study=plain(study),
         claim=claim,
         table=table,
-        verdict=verdict(table, rule=RULE),
+        verdict=verdict(table, rule=RULE) if study == claim.study else None,
+        other_rule=sum(not isinstance(each, dict) or each.get(claim.id) != rule for each in made_under),
         facts=tuple((name, value) for name, value in _facts(records, runs, table, unread) if value),
     )
 
@@ -95,10 +102,9 @@ def _facts(records: list[Record], runs: list[Run], table: dict[str, list[Row]], 
     yield "Seeds", _several(sorted({run.seed for run in runs}))
     yield "Diverged", count(sum(run.diverged for run in runs), "trial")
     yield "Tasks", _several(f"{run.family}, {run.role}: {run.task}" for run in runs)
-    shared = {run.family: run.shared_depth for run in runs if run.shared_depth}
     yield (
         "Depths too small for separate splits",
-        _several(f"{family}: up to {depth}" for family, depth in shared.items()),
+        _several(f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth),
     )
     yield "Training steps, at most", _several(each.get("steps") for each in budgets)
     yield "Batch", _several(each.get("batch") for each in budgets)

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis import Row, Side
+from ..claims import Claim
 from ..store import Record
 from .summary import RULE, Summary, count, plain, summaries
 
@@ -68,6 +69,11 @@ def heading(summary: Summary, family: str) -> str:
     )
 
 
+def no_verdict(claim: Claim) -> str:
+    """What stands in the place of a verdict in a study that is not the claim's."""
+    return f"No verdict: claim {claim.id} is decided by the study {claim.study}."
+
+
 def deepest(members: Sequence[Row]) -> int:
     """The largest depth that was evaluated on any task of a family."""
     return max((side.max_depth for row in members for side in (row.serial, row.control) if side), default=0)
@@ -100,12 +106,15 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
         yield found
         yield Text()
     claim, said = summary.claim, summary.verdict
-    yield Text.assemble(
-        f"{claim.id} (paper, {claim.section}): ",
-        (said.status, STYLES.get(said.status, "bold")),
-        " by these records",
-        *(f"\n  {plain(reason)}" for reason in said.reasons),
-    )
+    if said is None:
+        yield Text(no_verdict(claim))
+    else:
+        yield Text.assemble(
+            f"{claim.id} (paper, {claim.section}): ",
+            (said.status, STYLES.get(said.status, "bold")),
+            " by these records",
+            *(f"\n  {plain(reason)}" for reason in said.reasons),
+        )
     yield Text(
         "Span: metered, n = input length. Reach: depth up to which accuracy is at least "
         f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval if it has a width). "
