@@ -174,7 +174,7 @@ class HalfRight(Watcher):
 
 
 def test_the_gate_asks_a_stage_once_however_many_depths_lie_beyond():
-    """The least of four tries with eight letters each would be right in a third on average, one try in half."""
+    """One try with eight letters is half right on average, the least of four tries a third."""
     training = Training(stages=(1, 8), steps=1, chunk=1, warmup=0, batch=4, gate_instances=8)
     trainer = Trainer(Words("parity", length=8), lambda key: HalfRight(jnp.ones(())), training)
     keys = jax.random.split(jax.random.key(0), (200, 2))

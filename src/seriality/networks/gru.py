@@ -1,4 +1,4 @@
-"""Gated recurrent unit (Cho et al. 2014; the reset after the product, as in cuDNN): the paper's recurrent row.
+"""Gated recurrent unit (Cho et al. 2014), its reset after the product as in cuDNN: the RNN of the table.
 
 Its state moves nonlinearly, so no known re-association shortens the chain of `length` steps. The input's
 projection is computed for all positions at once, before the chain.
