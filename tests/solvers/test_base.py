@@ -75,11 +75,11 @@ def test_answer_and_prefix_loss_by_hand():
 def test_tokens_are_sampled_at_the_temperature(temperature):
     count = 20_000
     logits = jnp.broadcast_to(LOGITS[1], (count, 3))
-    counts = np.bincount(np.asarray(choose(logits, temperature, jax.random.key(0))), minlength=3)
+    counts = np.bincount(np.asarray(choose(logits, temperature, key=jax.random.key(0))), minlength=3)
     share = np.array([0.1, 0.1, 0.8]) ** (1 / temperature)
     expected = count * share / share.sum()
     assert np.sum((counts - expected) ** 2 / expected) < 13.8  # chi-square, 2 degrees, p = 0.001
 
 
 def test_without_a_temperature_the_likeliest_token_is_chosen():
-    assert choose(jnp.asarray(LOGITS), 0.0, jax.random.key(0)).tolist() == [0, 2, 1, 2]
+    assert choose(jnp.asarray(LOGITS), 0.0, key=jax.random.key(0)).tolist() == [0, 2, 1, 2]

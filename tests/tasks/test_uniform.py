@@ -15,7 +15,7 @@ COUNT = 20_000
 def test_every_draw_and_every_pair_of_draws_is_uniform(choices):
     choices = np.array(choices)
     keys = jax.random.split(jax.random.key(5), COUNT)
-    drawn = np.asarray(jax.jit(jax.vmap(lambda key: uniform(key, choices)))(keys))
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: uniform(choices, key=key)))(keys))
     assert drawn.shape == (COUNT, len(choices))
     assert np.all((drawn >= 0) & (drawn < choices))
     for i, j in combinations(range(len(choices)), 2):

@@ -103,7 +103,7 @@ def check_temperature(temperature: float) -> None:
 
 
 def choose(
-    logits: Float[Array, "*batch vocabulary"], temperature: float, key: Key[Array, ""]
+    logits: Float[Array, "*batch vocabulary"], temperature: float, *, key: Key[Array, ""]
 ) -> Int[Array, "*batch"]:
     """The likeliest token, or a sample at a positive temperature."""
     if temperature == 0:

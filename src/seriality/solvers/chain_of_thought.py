@@ -48,13 +48,13 @@ class ChainOfThought(AbstractSolver):
         first_key, rest_key = jax.random.split(key)
         count = self.trace_length + self.answer_length
         logits, cache = self.network.prefill(prompt, len(prompt) + count - 1)
-        first = choose(logits, self.temperature, first_key)
+        first = choose(logits, self.temperature, key=first_key)
 
         def write(state, now):
             token, cache = state
             position, key = now
             logits, cache = self.network.decode(token, position, cache)
-            token = choose(logits, self.temperature, key)
+            token = choose(logits, self.temperature, key=key)
             return (token, cache), token
 
         positions = len(prompt) + jnp.arange(count - 1)

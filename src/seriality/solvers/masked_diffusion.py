@@ -75,7 +75,7 @@ class MaskedDiffusion(AbstractSolver):
         def step(answer, now):
             left, key = now
             reveal_key, value_key = jax.random.split(key)
-            value = choose(self.denoise(prompt, answer), self.temperature, value_key)
+            value = choose(self.denoise(prompt, answer), self.temperature, key=value_key)
             revealed = jax.random.uniform(reveal_key, answer.shape) * left < 1
             return jnp.where((answer == QUERY) & revealed, value, answer), None
 

@@ -31,7 +31,7 @@ class SinglePass(AbstractSolver):
         return answer_and_prefix_loss(jax.vmap(self.network)(instances.prompt), instances)
 
     def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
-        return choose(self.network(prompt)[-self.answer_length :], self.temperature, key)
+        return choose(self.network(prompt)[-self.answer_length :], self.temperature, key=key)
 
     def budget(self, prompt_length: int) -> int:
         return 1

@@ -65,7 +65,7 @@ class AbstractTask(abc.ABC):
 
     @abc.abstractmethod
     def draw(
-        self, key: Key[Array, ""], depth: Int[Array, ""]
+        self, depth: Int[Array, ""], *, key: Key[Array, ""]
     ) -> tuple[
         Int[Array, " prompt_length"],
         Int[Array, " prompt_length"],
@@ -133,11 +133,11 @@ class AbstractTask(abc.ABC):
 @partial(jax.jit, static_argnums=(0, 1))
 def _sample(task: AbstractTask, count: int, key: Key[Array, ""], depth: Int[Array, " count"]) -> Instances:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
-    prompt, labels, trace, answer = jax.vmap(task.draw)(keys, depth)
+    prompt, labels, trace, answer = jax.vmap(lambda depth, key: task.draw(depth, key=key))(depth, keys)
     return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
 
 
-def uniform(key: Key[Array, ""], choices: Int[np.ndarray, " draws"]) -> Int[Array, " draws"]:
+def uniform(choices: Int[np.ndarray, " draws"], *, key: Key[Array, ""]) -> Int[Array, " draws"]:
     """Independent integers, the i-th uniform in 0..choices[i] − 1: exactly for powers of two, and for others
     up to a relative bias of 2^-16, or choices[i] / 2^32 where that is more.
 

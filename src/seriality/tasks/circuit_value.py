@@ -126,10 +126,10 @@ class CircuitValue(AbstractTask):
     def leading(self, depth: int) -> int:
         return 2 * self.gates_per_layer + self.gates_per_layer * depth
 
-    def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
+    def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         g = self.gates_per_layer
         kinds = np.repeat([2, self._gate_kinds], [2 * g, g * self.layers])
-        bits, gates = jnp.split(uniform(key, kinds), [2 * g])
+        bits, gates = jnp.split(uniform(kinds, key=key), [2 * g])
         inputs = bits + (FIRST_INPUT + 2 * np.arange(2 * g))
         gates = gates.reshape(self.layers, g) + self._first_gates
         within = jnp.arange(self.layers)[:, None] < depth

@@ -93,8 +93,8 @@ class ElementaryAutomaton(AbstractTask):
     def leading(self, depth: int) -> int:
         return self.width
 
-    def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
-        first = uniform(key, np.full(self.width, 2))
+    def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
+        first = uniform(np.full(self.width, 2), key=key)
 
         def step(cells: UInt32[Array, " words"], active: Array):
             cells = jnp.where(active, self._next(cells), cells)

@@ -82,9 +82,9 @@ class Words(AbstractTask):
     def leading(self, depth: int) -> int:
         return depth
 
-    def draw(self, key: Key[Array, ""], depth: Int[Array, ""]):
+    def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         within = jnp.arange(self.length) < depth
-        letters = uniform(key, np.full(self.length, len(self._letters)))
+        letters = uniform(np.full(self.length, len(self._letters)), key=key)
         word = jnp.where(within, lookup(self._letters, letters), PAD)
         products = self._prefix_products(word)
         answer = products[-1:]
