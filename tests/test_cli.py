@@ -89,12 +89,17 @@ def test_a_name_like_no_other_is_answered_with_all():
     [
         (("run", "miniature", "--seeds", 0), ("0", "1 to 1000", "--seeds 5")),
         (("run", "miniature", "--seeds", -3), ("-3", "1 to 1000", "--seeds 5")),
-        (("run", "miniature", "--seeds", "many"), ("--seeds", "valid integer")),
-        (("demo", "--out", "."), ("folder", "--out")),
+        (("run", "miniature", "--seeds", "many"), ("--seeds", "'many' is not a whole number")),
+        (("run", "miniature", "--store", ""), ("'' names no file",)),
+        (("demo", "--out", ".."), ("folder", "--out")),
         (("show", "Words", "--depth", 17), ("depth=17", "1..16")),
         (("show", "Words", "--depth", 0), ("depth=0", "1..16")),
         (("show", "Words", "--seed", -1), ("-1", "0 to")),
+        (("show", "Words", "--depth", "1.5"), ("'1.5' is not a whole number",)),
         (("show", "Words", "--set", "length=0"), ("length=0", "at least 1", "length=16")),
+        (("show", "Words", "--set", f"length={10**20}"), (f"length={10**20}", "at most 1048576")),
+        (("show", "ElementaryAutomaton", "--set", "steps=9999", "--set", "width=9999"), ("99980001 tokens",)),
+        (("show", "CircuitValue", "--set", "gates_per_layer=99"), ("gates_per_layer=99", "at most 32")),
         (("show", "Words", "--set", "length"), ("DIAL=VALUE",)),
         (("show", "ElementaryAutomaton", "--set", "rule=256", "--set", "width=2"), ("rule=256", "width=2")),
     ],
@@ -118,6 +123,42 @@ def test_a_dial_of_another_type_is_answered_with_the_type(tmp_path):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Usage: seriality"),
+        (("bogus",), "No such command 'bogus'; `seriality --help` tells what is allowed"),
+        (("run",), "Missing argument 'study'; `seriality run --help` tells what is allowed"),
+        (("run", "x", "--seeds", "y"), "'y' is not a whole number; e.g. 5; `seriality run --help` tells"),
+    ],
+)
+def test_a_command_line_that_says_nothing_is_answered_in_one_line(arguments, said, tmp_path):
+    out, err = (process := start(tmp_path, *arguments)).communicate(timeout=60)
+    assert process.returncode == 2
+    assert said in out + err
+    assert err.count("\n") == 1 or not arguments
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_behind_the_output_is_told(tmp_path):
+    script = "from seriality.cli import main; main()"
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", script, "list", "tasks"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == 1
+    assert result.stderr == "seriality: stopped by the system: No space left on device\n"
+
+
+def test_a_device_that_jax_does_not_know_is_told_and_no_store_is_made(tmp_path):
+    process = start(tmp_path, "run", "miniature", JAX_PLATFORMS="bogus")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.count("\n")) == (2, 1)
+    assert "bogus" in err
+    assert "unset JAX_PLATFORMS" in err
+    assert not (tmp_path / "seriality.sqlite").exists()
+
+
 def test_a_gpu_that_is_not_there_is_told(tmp_path):
     import jax
 
@@ -127,6 +168,7 @@ def test_a_gpu_that_is_not_there_is_told(tmp_path):
         code, _, err = call("run", "miniature", "--device", "gpu", "--store", tmp_path / "store.sqlite")
         assert code == 2
         assert "JAX sees no GPU, only cpu" in err
+        assert not list(tmp_path.iterdir())
     else:
         pytest.skip("there is a GPU here")
 
@@ -256,7 +298,7 @@ def test_a_finished_study_is_not_run_again(finished):
     code, out, err = call("run", "miniature")
     assert code == 0
     assert "4 of 4 trials are in seriality.sqlite already" in err
-    assert "undecided by these records" in out
+    assert "No verdict: claim C01 is decided by the study table1." in out
     assert (finished / "seriality.sqlite").read_bytes() == before
 
 
@@ -265,6 +307,33 @@ def test_a_report_is_written_where_it_is_asked_for(finished):
     assert code == 0
     assert "Report: folder/page.html" in said
     assert "</html>" in (finished / "folder" / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["report", "demo"])
+def test_no_file_but_a_page_is_written_over(command, finished):
+    (finished / "link").symlink_to("seriality.sqlite")
+    os.link("seriality.sqlite", "twin")
+    (finished / "notes.txt").write_text("<!-- mine -->")
+    os.mkfifo(finished / "pipe")
+    before = (finished / "seriality.sqlite").read_bytes()
+    own = ("seriality.sqlite", "link", "twin", "seriality.sqlite-wal", "link-turns")
+    for name, said in [
+        *((each, "the store") for each in own),
+        *((x, "no report") for x in ("notes.txt", "pipe")),
+    ]:
+        if name == "link-turns":
+            (finished / name).symlink_to("seriality.sqlite-turns")
+        code, out, err = call(command, "--out", name)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
+    assert (finished / "seriality.sqlite").read_bytes() == before
+    assert (finished / "notes.txt").read_text() == "<!-- mine -->"
+
+
+def test_a_page_is_written_over_by_a_newer_one(finished):
+    for _ in range(2):
+        assert call("report", "--out", "page.html")[0] == 0
+    assert not [each for each in (finished / "page_figures").iterdir() if each.suffix == ".html"]
 
 
 def test_a_report_that_cannot_be_written_is_told(finished):
@@ -280,7 +349,7 @@ def test_ctrl_c_says_how_to_resume(tmp_path):
     process = start(tmp_path, "run", "miniature", "--store", "a store", "--seeds", "2")
     assert process.stderr is not None
     lines = [process.stderr.readline(), process.stderr.readline()]
-    assert "[1/4]" in lines[1]
+    assert "[1/8]" in lines[1]
     time.sleep(1)  # it is compiling now
     asked = time.monotonic()
     os.kill(process.pid, signal.SIGINT)
@@ -292,6 +361,34 @@ def test_ctrl_c_says_how_to_resume(tmp_path):
     assert line.endswith("go on with: seriality run miniature --store 'a store' --seeds 2")
     with Store(tmp_path / "a store") as store:
         assert len(store) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+@pytest.mark.parametrize("command", [("run", "miniature"), ("show", "Words")], ids=lambda words: words[0])
+def test_ctrl_c_is_heard_while_libraries_load(command, tmp_path):
+    for number, pause_s in enumerate((0.3, 0.6, 0.9, 1.2)):
+        script = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from seriality.cli import main; print('now', file=sys.stderr, flush=True); main()"
+        )
+        own = ("--store", f"{number}") if command[0] == "run" else ()
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *command, *own],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == "now\n"
+        time.sleep(pause_s)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        done = command[0] == "show" and process.returncode == 0  # it was faster
+        assert done or process.returncode == 130
+        assert "Traceback" not in err
+        assert done or err.splitlines()[-1].startswith("seriality: stopped")
 
 
 def test_startup_does_not_load_what_it_does_not_need(tmp_path):

@@ -3,9 +3,10 @@
 Progress and errors go to standard error, results to standard output. Exit codes: 0 done, 1 a store or file
 that cannot be used, 2 a name or value that is not valid, 130 stopped by Ctrl-C.
 
-JAX and the rest are imported inside the commands, so that `--version` and `--help` start at once. A study
-runs in a thread of its own, because a compilation is deaf to Ctrl-C: the main thread waits, and leaves when
-asked to. Nothing is lost by that but the running trials, since records are kept by whole transactions.
+JAX and the rest are imported inside the commands, so that `--version` and `--help` start at once. Commands
+run in a thread of their own, because imports and compilations are deaf to Ctrl-C: the main thread waits, and
+leaves when asked to. Nothing is lost by that but the running trial, since records are kept by whole
+transactions and files are replaced whole.
 """
 
 import os
@@ -14,7 +15,8 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
+from os.path import samefile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,9 +29,14 @@ STORE = Path("seriality.sqlite")
 OUT = Path("report.html")
 DEVICES = ("auto", "cpu", "gpu")
 KINDS = ("tasks", "networks", "solvers", "studies")
+DOCTYPE = b"<!doctype html>"
+"""How every page begins."""
 MOST_SEEDS = 1000
 PATIENCE_S = 1.0
 """How long a stopped run may take to come to its next step before the process leaves it."""
+
+USAGE: Any = typer.BadParameter.__mro__[2]
+"""The common base of Typer's complaints about a command line, which it does not export."""
 
 app = typer.Typer(
     name="seriality",
@@ -40,18 +47,69 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-StoreOption = Annotated[Path, typer.Option("--store", help="The file of records; made if it is not there.")]
-OutOption = Annotated[Path, typer.Option("--out", help="The page to write; its figures go beside it.")]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Seeds of every trial, from 1 up.")]
+
+def _file(text: str | Path) -> Path:
+    """A file's name as typed."""
+    if str(text) in ("", "."):
+        raise typer.BadParameter(f"{str(text)!r} names no file; e.g. {STORE} or {OUT}")
+    return Path(text)
+
+
+def _whole(text: str | int) -> int:
+    """A whole number as typed."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number; e.g. 5") from None
+
+
+StoreOption = Annotated[
+    Path,
+    typer.Option(
+        "--store", parser=_file, metavar="FILE", help="The file of records; made if it is not there."
+    ),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option("--out", parser=_file, metavar="FILE", help="The page to write; its figures go beside it."),
+]
+SeedsOption = Annotated[
+    int | None,
+    typer.Option("--seeds", parser=_whole, metavar="N", help="Seeds of every trial, from 1 up."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu or gpu.")]
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point: whatever goes wrong is told in one line."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")  # a terminal without ✓ shows a question mark
-    app(prog_name="seriality")
+    try:
+        code = app(prog_name="seriality", standalone_mode=False)
+        sys.stdout.flush()
+    except USAGE as error:
+        code = _usage(error)
+    except KeyboardInterrupt:
+        _tell("stopped")
+        code = 130
+    except BrokenPipeError:  # whoever read has seen enough
+        _leave(1)
+    except OSError as error:
+        _tell(f"stopped by the system: {' '.join(filter(None, (error.strerror, error.filename))) or error}")
+        _leave(1)
+    sys.exit(code)
+
+
+def _usage(error: Any) -> int:
+    """Tell what is wrong with the command line and where to read what is allowed."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "seriality"
+    said = " ".join(error.format_message().split())
+    if not said or said.startswith("Usage:"):  # nothing was typed: the help
+        error.show()
+    else:
+        _tell(f"{said.rstrip('.')}; `{path} --help` tells what is allowed")
+    return error.exit_code
 
 
 def _version(wanted: bool) -> bool:
@@ -80,14 +138,17 @@ def demo(
     device: DeviceOption = "auto",
 ) -> None:
     """Measure Table 1 of the paper in the small, print it, and write the report."""
-    again = _command(
-        "demo", store=(store, STORE), out=(out, OUT), seeds=(seeds, None), device=(device, "auto")
-    )
-    with _explained(again):
-        _check_out(out)
-        records = _run("demo", store, seeds, device)
+
+    def work(stop: _Stop) -> None:
+        _check_out(out, store)
+        records = _run("demo", store, seeds, device, stop)
         _print_table(records)
         _write_report(records, out)
+
+    _carry_out(
+        work,
+        _command("demo", store=(store, STORE), out=(out, OUT), seeds=(seeds, None), device=(device, "auto")),
+    )
 
 
 @app.command()
@@ -98,18 +159,25 @@ def run(
     device: DeviceOption = "auto",
 ) -> None:
     """Run what is missing of a study and print its table. Stopped, it goes on where it was."""
-    again = _command("run", study, store=(store, STORE), seeds=(seeds, None), device=(device, "auto"))
-    with _explained(again):
-        _print_table(_run(study, store, seeds, device))
+
+    def work(stop: _Stop) -> None:
+        _print_table(_run(study, store, seeds, device, stop))
+
+    _carry_out(
+        work, _command("run", study, store=(store, STORE), seeds=(seeds, None), device=(device, "auto"))
+    )
 
 
 @app.command("list")
 def list_(kind: Annotated[str, typer.Argument(help="tasks, networks, solvers or studies.")]) -> None:
     """List the tasks, networks, solvers or studies, with their dials."""
-    with _explained():
+
+    def work(stop: _Stop) -> None:
         _pick("kind", kind, KINDS)
         for name, dials, text in _listed(kind):
             typer.echo(f"{name}\n  {text}\n  {dials}")
+
+    _carry_out(work)
 
 
 @app.command()
@@ -118,21 +186,24 @@ def show(
     dials: Annotated[
         list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial; may be repeated.")
     ] = None,
-    depth: Annotated[int | None, typer.Option("--depth", help="Serial depth; the largest if absent.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Which instance.")] = 0,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", parser=_whole, metavar="N", help="Serial depth; the largest if absent."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", parser=_whole, metavar="N", help="Which instance.")] = 0,
 ) -> None:
     """Print an instance of a task with its serial steps and its answer, its cost and its control."""
-    with _explained():
-        _show(task, dials or [], depth, seed)
+    _carry_out(lambda stop: _show(task, dials or [], depth, seed))
 
 
 @app.command()
 def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
     """Print the tables of all studies in a store and write the report."""
-    with _explained():
+
+    def work(stop: _Stop) -> None:
         from .store import Store
 
-        _check_out(out)
+        _check_out(out, store)
         with Store.open_read(store) as opened:
             records = opened.records()
         if not records:
@@ -140,11 +211,13 @@ def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
         _print_table(records)
         _write_report(records, out)
 
+    _carry_out(work)
+
 
 # Running
 
 
-def _run(name: str, path: Path, seeds: int | None, device: str) -> "list[Record]":
+def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -> "list[Record]":
     """Run what is missing of a study; all of its records."""
     if seeds is not None and not 1 <= seeds <= MOST_SEEDS:
         _fail(f"--seeds is {seeds}, allowed is 1 to {MOST_SEEDS}; e.g. --seeds 5")
@@ -152,58 +225,58 @@ def _run(name: str, path: Path, seeds: int | None, device: str) -> "list[Record]
     from .studies import STUDIES
 
     study = STUDIES[_pick("study", name, STUDIES)]
-    from .store import Store
-
-    with Store(path) as store:
-        before = store.records(study.name)
     _use_device(device)
     from rich.console import Console
 
+    from .store import Store
     from .study import Progress, groups
     from .study import run as run_study
     from .study.cache import use_cache
     from .study.watch import Watch
 
-    use_cache()
-    every = groups(study, seeds)
-    ids = {record.id for record in before}
-    missing = sum(trial.id not in ids for group in every for trial in group)
-    total = sum(map(len, every))
-    console = Console(stderr=True, highlight=False)
-    live = sys.stderr.isatty() and not console.is_dumb_terminal
-    typer.echo(f"{study.name}: {total - missing} of {total} trials are in {path} already", err=True)
+    with Store(path) as store:
+        before = store.records(study.name)
+        use_cache()
+        every = groups(study, seeds)
+        ids = {record.id for record in before}
+        missing = sum(trial.id not in ids for group in every for trial in group)
+        total = sum(map(len, every))
+        typer.echo(f"{study.name}: {total - missing} of {total} trials are in {path} already", err=True)
+        if not missing:
+            return before
+        console = Console(stderr=True, highlight=False)
+        live = sys.stderr.isatty() and not console.is_dumb_terminal
+        with Watch(console, every, before, live=live) as watch:
+            stop.leave = watch.__exit__
 
-    def work(stopping: threading.Event) -> "list[Record]":
-        def observe(now: Progress) -> None:
-            if stopping.is_set():
-                raise InterruptedError
-            watch(now)
+            def observe(now: Progress) -> None:
+                if stop.asked.is_set():
+                    raise InterruptedError
+                watch(now)
 
-        with Store(path) as store:  # a store belongs to one thread
-            if missing:
-                run_study(study, store, seeds=seeds, observe=observe)
-            return store.records(study.name)
-
-    with Watch(console, every, before, live=live) as watch:
-        return _in_a_thread(work)
-
-
-class _LeaveBehind(KeyboardInterrupt):
-    """Ctrl-C while the thread does not stop: the process is to end without it."""
+            run_study(study, store, seeds=seeds, observe=observe)
+        return store.records(study.name)
 
 
-def _in_a_thread(work: "Callable[[threading.Event], list[Record]]") -> "list[Record]":
-    """What `work` returns or raises. On Ctrl-C its event is set, and KeyboardInterrupt comes soon.
+class _Stop:
+    """How the main thread asks the working one to stop, and sets the terminal right if it does not."""
 
-    An event tells its end: `Thread.join`, interrupted, takes the thread for stopped in some Pythons.
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.leave: Callable[[], object] = lambda: None
+
+
+def _carry_out(work: Callable[[_Stop], None], again: str | None = None) -> None:
+    """Work in a thread, its errors and Ctrl-C in one line each; `again` is the command that resumes it.
+
+    An event tells the thread's end: `Thread.join`, interrupted, takes it for stopped in some Pythons.
     """
-    stopping, ended = threading.Event(), threading.Event()
-    results: list[list[Record]] = []
+    stop, ended = _Stop(), threading.Event()
     errors: list[BaseException] = []
 
     def body() -> None:
         try:
-            results.append(work(stopping))
+            work(stop)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -214,16 +287,22 @@ def _in_a_thread(work: "Callable[[threading.Event], list[Record]]") -> "list[Rec
         while not ended.wait(0.5):
             pass
     except KeyboardInterrupt:
-        stopping.set()
-        try:
-            if not ended.wait(PATIENCE_S):
-                raise _LeaveBehind from None
-        except KeyboardInterrupt:
-            raise _LeaveBehind from None
-        raise
+        stop.asked.set()
+        gone = False
+        with suppress(KeyboardInterrupt):
+            gone = ended.wait(PATIENCE_S)
+        if not gone:
+            stop.leave()
+        _tell(f"stopped; finished trials are kept, go on with: {again}" if again else "stopped")
+        if not gone:
+            _leave(130)
+        raise typer.Exit(130) from None
     if errors:
+        from .store import StoreError
+
+        if isinstance(errors[0], StoreError):
+            _fail(str(errors[0]), code=1)
         raise errors[0]
-    return results[0]
 
 
 def _use_device(device: str) -> None:
@@ -232,11 +311,15 @@ def _use_device(device: str) -> None:
 
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
+    try:
+        seen = ", ".join(f"{each.platform} ({each.device_kind})" for each in jax.devices())
+    except RuntimeError as error:
+        said = str(error).partition("\n")[0]
+        _fail(f"JAX finds no device: {said}; unset JAX_PLATFORMS, or set JAX_PLATFORMS=cpu")
     if device == "gpu":
         try:
             jax.devices("gpu")
         except RuntimeError:
-            seen = ", ".join(f"{each.platform} ({each.device_kind})" for each in jax.devices())
             _fail(
                 f"--device gpu: JAX sees no GPU, only {seen}; on a machine with one install seriality[gpu], "
                 "or take --device cpu"
@@ -251,10 +334,28 @@ def _print_table(records: "list[Record]") -> None:
     Console(highlight=False).print(table(records))
 
 
-def _check_out(out: Path) -> None:
-    """What can be said of the page's place before the work begins."""
-    if out.is_dir():
+def _check_out(out: Path, store: Path) -> None:
+    """What can be said of the page's place before the work begins: no file but a page is written over."""
+    if os.path.isdir(out):
         _fail(f"--out {str(out)!r} is a folder; name a file, e.g. --out {str(out / OUT)!r}")
+    real = os.path.realpath(store)
+    own = [real, *(f"{real}-{kind}" for kind in ("wal", "shm", "journal", "turns"))]
+    if os.path.realpath(out) in own or any(_is_same(out, file) for file in own):
+        _fail(f"--out {str(out)!r} is the store or a part of it; name another file, e.g. --out {OUT}")
+    if os.path.exists(out):
+        start = b""
+        if os.path.isfile(out):
+            with suppress(OSError), open(out, "rb") as file:
+                start = file.read(len(DOCTYPE)) or DOCTYPE  # an empty file has nothing to lose
+        if start != DOCTYPE:
+            _fail(f"--out {str(out)!r} is there and is no report; name another file, e.g. --out {OUT}")
+
+
+def _is_same(one: Path, other: str) -> bool:
+    """Whether both are there and are one file, by links perhaps."""
+    with suppress(OSError):
+        return samefile(one, other)
+    return False
 
 
 def _write_report(records: "list[Record]", out: Path) -> None:
@@ -306,6 +407,7 @@ def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
 def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
     if not 0 <= seed < 2**32:
         _fail(f"--seed is {seed}, allowed is 0 to {2**32 - 1}; e.g. --seed 0")
+    _use_device("auto")
     import jax
     import numpy as np
 
@@ -322,6 +424,8 @@ def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
         )
     except ValueError as error:
         _fail(str(error))
+    except (MemoryError, RuntimeError):
+        _fail(f"{name} with {' '.join(settings)} is too large for this machine's memory; try smaller dials")
     layout, cost = task.format, task.cost()
     typer.echo(
         f"{task!r}\n"
@@ -355,7 +459,7 @@ def _dials(task_class: type, settings: list[str]) -> dict[str, Any]:
 
 
 def _fail(message: str, *, code: int = 2) -> NoReturn:
-    typer.echo(f"seriality: {message}", err=True)
+    _tell(message)
     raise typer.Exit(code)
 
 
@@ -372,23 +476,18 @@ def _pick(kind: str, name: Any, valid: Iterable[str]) -> str:
     _fail(f"unknown {kind} {str(name)!r}{nearest}; valid: {', '.join(names)}")
 
 
-@contextmanager
-def _explained(again: str | None = None) -> Iterator[None]:
-    """Turn a store's errors and Ctrl-C into one line and an exit code; `again` is what resumes the work."""
-    from .store import StoreError
+def _tell(message: str) -> None:
+    """One line on standard error, if anyone can read it."""
+    with suppress(OSError):
+        typer.echo(f"seriality: {message}", err=True)
 
-    try:
-        yield
-    except StoreError as error:
-        _fail(str(error), code=1)
-    except KeyboardInterrupt as stop:
-        kept = f"stopped; finished trials are kept, go on with: {again}" if again else "stopped"
-        typer.echo(f"seriality: {kept}", err=True)
-        if isinstance(stop, _LeaveBehind):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(130)
-        raise typer.Exit(130) from None
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: what still runs in it is left behind."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _command(*words: str, **options: tuple[Any, Any]) -> str:

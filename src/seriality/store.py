@@ -121,8 +121,10 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False, patience_s: float = 30.0):
-        self.path = Path(path).absolute()
+        self._named = os.fspath(path)
         self.read_only = read_only
+        with self._explained():  # SQLite keeps its log beside the file that a link points to
+            self.path = Path(os.path.realpath(path))
         self._patience_s = patience_s
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._still: tuple[int, ...] | None = None
@@ -152,8 +154,8 @@ class Store:
     def add(self, records: Iterable[Record]) -> int:
         """Keep the records in one transaction; how many were new. An id that is there keeps its record.
 
-        ValueError if a record is not plain JSON or its id is not the digest of its settings; StoreError if
-        the file cannot take it (disk full, locked). Nothing of the call is kept then.
+        ValueError if a record is not made of plain JSON objects or its id is not the digest of its settings;
+        StoreError if the file cannot take it (disk full, locked). Nothing of the call is kept then.
         """
         if self.read_only:
             raise self._error("it was opened for reading")
@@ -214,8 +216,8 @@ class Store:
     def _create(self) -> None:
         """Build an empty store beside its place and link it there: it appears whole or not at all."""
         folder = self.path.parent
-        if self.read_only or not folder.is_dir():
-            raise self._error(f"there is no folder {folder}; make it first")
+        if not os.path.isdir(folder):
+            raise self._error(f"there is no folder {folder}, or it is closed to you; make it first")
         try:
             with tempfile.TemporaryDirectory(prefix=".new-store-", dir=folder) as place:
                 fresh = Path(place) / "store"
@@ -235,8 +237,12 @@ class Store:
     def _check_header(self) -> None:
         """Refuse what is no store of this version, by plain reading: SQLite has not touched the file yet."""
         if not os.path.lexists(self.path):
-            raise self._error("there is no such file; `seriality run` makes one")
-        if not self.path.is_file():
+            raise self._error(
+                "there is no such file; `seriality run` makes one"
+                if os.path.isdir(self.path.parent)
+                else f"there is no folder {self.path.parent}, or it is closed to you"
+            )
+        if not os.path.isfile(self.path):
             raise self._error("it is not a file")
         try:
             with self.path.open("rb") as file:
@@ -250,6 +256,8 @@ class Store:
         if int.from_bytes(header[68:72], "big") != APPLICATION:
             raise self._error("it is a database of another program, not a store; name another file")
         version = int.from_bytes(header[60:64], "big")
+        if not version:
+            raise self._error("it is damaged (its version is 0); restore it from a copy")
         if version > VERSION:
             raise self._error(
                 f"it is of version {version}, newer than this seriality reads ({VERSION}); upgrade seriality"
@@ -297,7 +305,7 @@ class Store:
         return connection
 
     def _check_pages(self) -> None:
-        faults = self._fetch("PRAGMA quick_check(1)")
+        faults = self._fetch("PRAGMA integrity_check(1)")  # an index that misses a row would hide a record
         if faults != [("ok",)]:
             raise self._error(f"it is damaged ({str(faults[0][0]).splitlines()[0]}); restore it from a copy")
 
@@ -314,7 +322,7 @@ class Store:
             while True:
                 try:
                     rows = self._connection.execute(query, values).fetchall()
-                except sqlite3.DatabaseError:
+                except (sqlite3.DatabaseError, UnicodeError):
                     if self._still in (None, self._state()):
                         raise
                 else:
@@ -330,27 +338,33 @@ class Store:
                 f"it is damaged (the record {texts[0]!r} does not match its checksum); restore a copy"
             )
         id, study, *parts = texts
-        return Record(id, study, *map(json.loads, parts))
+        settings, outcome, provenance = (json.loads(part) for part in parts)
+        if not all(isinstance(part, dict) for part in (settings, outcome, provenance)):
+            raise self._error(f"it is damaged (the record {id!r} is not made of objects); restore a copy")
+        return Record(id, study, settings, outcome, provenance)
 
     # Errors
 
     def _error(self, what: str) -> StoreError:
-        return StoreError(f"store {str(self.path)!r}: {what}")
+        return StoreError(f"store {self._named!r}: {what}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn whatever SQLite or the system says into a StoreError of one line."""
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise self._error(_reason(error)) from error
 
 
+DAMAGED = "it is damaged; restore it from a copy"
 REASONS = {
     "SQLITE_BUSY": "another process holds it locked; try again when that one is done",
     "SQLITE_LOCKED": "another process holds it locked; try again when that one is done",
     "SQLITE_FULL": "the disk is full; earlier records are intact, free some space and try again",
-    "SQLITE_CORRUPT": "it is damaged; restore it from a copy",
+    "SQLITE_CORRUPT": DAMAGED,
+    "SQLITE_ERROR": DAMAGED,
+    "SQLITE_IOERR": "the disk fails to read or write it; earlier records are intact, check space and quota",
     "SQLITE_NOTADB": "it is damaged or no database; restore it from a copy",
     "SQLITE_READONLY": "it is read-only; open the store for reading or copy it elsewhere",
     "SQLITE_CANTOPEN": "it cannot be opened; check the folder and its permissions",
@@ -360,14 +374,19 @@ REASONS = {
 def _reason(error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", None) or ""
     known = next((text for code, text in REASONS.items() if name.startswith(code)), None)
-    return known or " ".join(str(getattr(error, "strerror", None) or error).split())
+    said = str(getattr(error, "strerror", None) or error)
+    if isinstance(error, UnicodeError) or said.startswith("Could not decode"):
+        return DAMAGED
+    return known or " ".join("".join(sign for sign in said if sign.isprintable()).split())
 
 
 def _row(record: Record) -> tuple[str, ...]:
+    parts = (record.settings, record.outcome, record.provenance)
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError("settings, outcome and provenance of a record are dicts")
     if record.id != (expected := digest(record.settings)):
         raise ValueError(f"a record's id is the digest of its settings: {expected!r}, got {record.id!r}")
-    parts = (canonical(part) for part in (record.settings, record.outcome, record.provenance))
-    texts = [record.id, record.study, *parts]
+    texts = [record.id, record.study, *map(canonical, parts)]
     return (*texts, _checksum(texts))
 
 

@@ -141,6 +141,30 @@ def test_hostile_records_are_shown_as_text(made_up, tmp_path):
     assert "\x1b" not in shown(records)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": {"training": {"learning_rate": "nan"}}},
+        {"outcome": {"depths": [0, 2, 4, 8, 16]}},
+        {"outcome": {"depths": [1, 2, 4, 8, 10**30]}},
+        {"outcome": {"cost": {"layer": {"span": "x", "work": 1}}}},
+        {"outcome": {"parameters": -1}},
+        {"provenance": {"wall_s": 10**400, "together": 10**400}},
+        {"provenance": {"rules": [], "versions": [], "created": {}}},
+    ],
+    ids=str,
+)
+def test_numbers_that_make_no_sense_are_counted_or_left_out(made_up, tmp_path, change):
+    odd = made_up.record("RNN", seed=9)
+    odd = replace(odd, **{part: getattr(odd, part) | entries for part, entries in change.items()})
+    records = [*made_up.study(), odd]
+    page, *_ = write(records, tmp_path / "report.html")
+    said = Reader(page.read_text(encoding="utf-8")).text
+    assert ("Not shown: not of this form 1 record" in said) == ("provenance" not in change)
+    assert "Records 71 trials" in said
+    assert "agrees" in shown(records)
+
+
 def test_escaping_is_what_makes_it_safe(made_up, tmp_path, monkeypatch):
     # The twin of the test above: without escaping, the same reader finds the script.
     from seriality.report import page

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -283,6 +284,56 @@ def test_what_is_no_sound_store_is_refused_and_left_alone(path, said, make, read
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
     assert snapshot(path.parent) == before
+
+
+def test_an_index_that_misses_a_row_is_damage(path):
+    """One bit in the key of an index: a query by it would not find the record, or add it once more."""
+    data = filled(path)
+    places = [match.start() for match in re.finditer(b"example", data)]
+    outside = [place for place in places if data[place - 20 : place].find(b"{") < 0]
+    for place in (outside[0], outside[-1]):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(StoreError, match="damaged"), Store.open_read(path) as store:
+            assert len(store.records("example")) == 40
+
+
+def test_damaged_text_is_damage(path):
+    data = filled(path)
+    place = data.index(b"CREATE TABLE record") + 20
+    path.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
+    with pytest.raises(StoreError, match="it is damaged"):
+        Store.open_read(path)
+    place = data.index(b'"loss":[7,7,7')
+    path.write_bytes(data[:place] + b"\x1b\xff" + data[place + 2 :])
+    with pytest.raises(StoreError, match="it is damaged") as error, Store.open_read(path) as store:
+        store.records()
+    assert str(error.value).isprintable()
+
+
+def test_a_store_of_version_zero_is_damaged(path):
+    path.write_bytes(header(0, 60)(filled(path)))
+    with pytest.raises(StoreError, match="damaged"):
+        Store.open_read(path)
+
+
+@pytest.mark.parametrize("part", ["settings", "outcome", "provenance"])
+def test_a_record_is_made_of_objects(path, part):
+    odd = Record(digest({}), "example", {}, {}, {})
+    object.__setattr__(odd, part, [])  # where annotations are not checked
+    with Store(path) as store, pytest.raises(ValueError, match="are dicts"):
+        store.add([odd])
+
+
+def test_a_link_shows_what_is_still_in_the_log(path):
+    """Opened by another name, the log beside the file itself is read."""
+    link = path.with_name("link.sqlite")
+    link.symlink_to(path.name)
+    with Store(path) as writer:
+        writer.add([record(0)])
+        with Store.open_read(link) as reader:
+            assert len(reader) == 1
+            writer.add([record(1)])
+            assert len(reader) == 2
 
 
 def test_damage_that_leaves_the_database_sound_is_seen_when_it_is_read(path):

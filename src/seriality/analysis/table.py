@@ -289,6 +289,9 @@ def _run(record: RecordLike) -> Run:
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
     varied = {"seed": None, "training": {**settings["training"], "learning_rate": None}}
     depths = tuple(int(depth) for depth in outcome["depths"])
+    rate = float(settings["training"]["learning_rate"])
+    if not np.isfinite(rate) or any(not 1 <= depth < 2**31 for depth in depths):
+        raise ValueError("rates are finite and depths positive")
     diverged = bool(outcome["diverged"])
     order = np.argsort(depths)
     shares = {}
@@ -309,7 +312,7 @@ def _run(record: RecordLike) -> Run:
         row=str(settings["row"]),
         conditions=json.dumps(settings | varied, sort_keys=True),
         regime=json.dumps([settings.get("solver"), varied["training"], sorted(depths)], sort_keys=True),
-        learning_rate=float(settings["training"]["learning_rate"]),
+        learning_rate=rate,
         seed=int(settings["seed"]),
         diverged=diverged,
         depths=tuple(np.array(depths)[order].tolist()),
@@ -319,14 +322,21 @@ def _run(record: RecordLike) -> Run:
         test_high=high,
         tries=int(min(outcome["test"]["tries"])),
         task=_task(settings["task"]),
-        span=cost.get("span"),
-        work=cost.get("work"),
+        span=_count(cost.get("span")),
+        work=_count(cost.get("work")),
         law=growth.get("law"),
         formula=growth.get("formula"),
         cost_model=cost_model,
         shared_depth=int(outcome.get("shared_depth") or 0),
-        parameters=outcome.get("parameters"),
+        parameters=_count(outcome.get("parameters")),
     )
+
+
+def _count(value: Any) -> int | None:
+    """A number of things, or None if there is none."""
+    if value is not None and not (isinstance(value, int) and 0 <= value < 2**1000):
+        raise ValueError("a cost is a whole number")
+    return value
 
 
 def _task(task: dict[str, Any]) -> str:

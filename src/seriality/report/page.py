@@ -4,10 +4,12 @@ The page needs no network and runs no script; a policy in its head forbids both.
 is escaped on its way in: the one function that makes markup, `element`, escapes every text it is given.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -71,7 +73,9 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
             if name in CAPTIONS:  # the table stands in the page as a table
                 drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
         sections.append(_section(summary, drawn))
-    out.write_text(_page(sections), encoding="utf-8")
+    fresh = folder / f".{os.getpid()}.html"  # an old page is replaced whole or not at all
+    fresh.write_text(_page(sections), encoding="utf-8", errors="replace")
+    fresh.replace(out)
     return paths
 
 
@@ -182,9 +186,8 @@ def _reach(side: Side | None) -> Markup:
 
 def _figure(name: str, label: str, drawing: str, folder: str) -> Markup:
     title, text = CAPTIONS[name]
-    links = (
-        Markup(f"{element('a', kind.upper(), href=f'{folder}/{label}.{kind}')} ") for kind in ("svg", "png")
-    )
+    place = f"{quote(folder, errors='replace')}/{label}"
+    links = (Markup(f"{element('a', kind.upper(), href=f'{place}.{kind}')} ") for kind in ("svg", "png"))
     return element(
         "figure",
         element("div", Markup(figures.inline(drawing, label, f"{title} {text}")), cls="card"),

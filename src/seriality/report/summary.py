@@ -140,4 +140,4 @@ def _wall_s(provenance: dict[str, Any]) -> float:
     """A trial's share of the wall time; trials that were trained together hold the time of all of them."""
     wall_s, together = provenance.get("wall_s"), provenance.get("together")
     shared = together if isinstance(together, int) and together > 1 else 1
-    return float(wall_s) / shared if isinstance(wall_s, int | float) else 0.0
+    return float(wall_s) / shared if isinstance(wall_s, int | float) and 0 <= wall_s < 1e12 else 0.0

@@ -167,7 +167,10 @@ class Watch:
         return f"{self._name(now)}: {', '.join(said)}; {seconds:.1f} s{left}"
 
     def _print(self, line: str) -> None:
-        self.console.print(Text(line), soft_wrap=True)
+        try:
+            self.console.print(Text(line), soft_wrap=True)
+        except BrokenPipeError:  # nobody reads on; the run does not depend on it
+            self.console.quiet = True
 
 
 def about(seconds: float) -> str:
@@ -204,7 +207,9 @@ class _Measured:
         """Records of trials that were trained together hold the time of all of them."""
         row, family, role = (str(record.settings.get(name)) for name in ("row", "family", "role"))
         wall_s, together = record.provenance.get("wall_s"), record.provenance.get("together", 1)
-        if isinstance(wall_s, int | float) and isinstance(together, int) and together > 0:
+        if not isinstance(wall_s, int | float) or not 0 <= wall_s < 1e12:
+            return
+        if isinstance(together, int) and 0 < together < 1e6:
             self.seconds.setdefault((row, family, role), []).append(wall_s / together)
 
     def expect(self, trial: Trial) -> float | None:

@@ -189,10 +189,24 @@ def lookup(table: Array | np.ndarray, *indices: Array) -> Array:
     return jnp.asarray(table).at[indices].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
-def integer_fault(name: str, value: int, low: int, example: int) -> list[str]:
-    """The fault, if there is one, of a dial that must be an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        return [f"{name}={value!r}: must be an integer, at least {low}; e.g. {name}={example}"]
+LARGEST = 2**20
+"""The largest value of a dial, and of the length of a trace: beyond it no instance fits a machine."""
+
+
+def integer_fault(name: str, value: int, low: int, example: int, high: int = LARGEST) -> list[str]:
+    """The fault, if there is one, of a dial that must be an integer from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        return [
+            f"{name}={value!r}: must be an integer, at least {low}, at most {high}; e.g. {name}={example}"
+        ]
+    return []
+
+
+def size_fault(length: int, **dials: int) -> list[str]:
+    """The fault, if there is one, of dials that make the trace longer than LARGEST tokens."""
+    if length > LARGEST:
+        named = ", ".join(f"{name}={value}" for name, value in dials.items())
+        return [f"{named}: the trace has {length} tokens, allowed are {LARGEST}; make one of them smaller"]
     return []
 
 

@@ -47,6 +47,7 @@ from .base import (
     lay_out,
     lookup,
     refuse,
+    size_fault,
     uniform,
 )
 
@@ -63,6 +64,8 @@ OPERATIONS = {
 """The value of each operation at (0, 0), (0, 1), (1, 0), (1, 1)."""
 
 FIRST_INPUT = FIRST + 2  # values are FIRST + 0 and FIRST + 1
+MOST_GATES = 32
+"""The most gates to a layer: the vocabulary names every gate, and grows with their third power."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,12 @@ class CircuitValue(AbstractTask):
     version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3)
+        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
         faults += integer_fault("layers", self.layers, 1, 8)
         if self.wiring not in ("deep", "wide"):
             faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
-        refuse("CircuitValue", faults)
+        g, n = self.gates_per_layer, self.layers
+        refuse("CircuitValue", faults or size_fault(g * n, gates_per_layer=g, layers=n))
 
     @property
     def format(self) -> Format:

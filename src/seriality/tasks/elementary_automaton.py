@@ -32,6 +32,7 @@ from .base import (
     lay_out,
     lookup,
     refuse,
+    size_fault,
     uniform,
 )
 
@@ -58,6 +59,7 @@ class ElementaryAutomaton(AbstractTask):
         faults = integer_fault("width", self.width, 3, 16) + integer_fault("steps", self.steps, 1, 8)
         if isinstance(self.rule, bool) or not isinstance(self.rule, int) or not 0 <= self.rule <= 255:
             faults.append(f"rule={self.rule!r}: must be a Wolfram rule number, 0..255; e.g. rule=110")
+        faults = faults or size_fault(self.width * self.steps, width=self.width, steps=self.steps)
         refuse("ElementaryAutomaton", faults)
 
     @property
