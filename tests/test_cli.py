@@ -397,10 +397,8 @@ def test_startup_does_not_load_what_it_does_not_need(tmp_path):
     )
     seen = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
-    begun = time.perf_counter()
     out, _ = start(tmp_path, "--version").communicate(timeout=30)
     assert re.fullmatch(r"seriality \d+\.\d+\.\d+\S*\n", out)
-    assert time.perf_counter() - begun < 3  # 0.1 s on a machine at rest
 
 
 @pytest.mark.parametrize(

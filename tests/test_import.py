@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,16 +30,6 @@ def test_what_is_heavy_would_be_noticed(name):
 
 def test_records_and_claims_need_no_jax():
     assert "jax" not in loaded_after("import seriality; seriality.Store; seriality.Record; seriality.CLAIMS")
-
-
-def test_importing_takes_less_than_a_fifth_of_a_second():
-    script = "import time; t = time.perf_counter(); import seriality; print(time.perf_counter() - t)"
-    times = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        times.append(float(done.stdout))
-        time.sleep(0.01)
-    assert min(times) < 0.2
 
 
 @pytest.mark.parametrize("name", seriality.__all__)
