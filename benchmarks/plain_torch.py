@@ -15,7 +15,7 @@ import seriality.networks as ours
 
 
 class Block(nn.Module):
-    """Attention with rotary positions, then a perceptron, each added to the residual stream."""
+    """Attention with rotary positions, then a feed-forward part, each added to the residual stream."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -23,7 +23,7 @@ class Block(nn.Module):
         self.attention_scale = nn.Parameter(torch.ones(width))
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width, bias=False)
-        self.perceptron_scale = nn.Parameter(torch.ones(width))
+        self.feed_forward_scale = nn.Parameter(torch.ones(width))
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
 
@@ -34,7 +34,7 @@ class Block(nn.Module):
         queries, keys = rotate(queries, cosine, sine), rotate(keys, cosine, sine)
         mixed = F.scaled_dot_product_attention(queries, keys, values)
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(batch, length, width))
-        inner = self.up(F.rms_norm(x, (width,), self.perceptron_scale, 1e-6))
+        inner = self.up(F.rms_norm(x, (width,), self.feed_forward_scale, 1e-6))
         return x + self.down(F.relu(inner).square())
 
 
@@ -54,7 +54,7 @@ class Transformer(nn.Module):
         self.embedding = nn.Embedding(vocabulary, width)
         self.blocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
         self.scale = nn.Parameter(torch.ones(width))
-        self.leave = nn.Linear(width, vocabulary, bias=False)
+        self.unembedding = nn.Linear(width, vocabulary, bias=False)
         half = width // heads // 2
         angle = torch.arange(length)[:, None] * 1000.0 ** (-torch.arange(half) / half)
         self.register_buffer("cosine", angle.cos())
@@ -64,7 +64,7 @@ class Transformer(nn.Module):
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x, self.cosine, self.sine)
-        return self.leave(F.rms_norm(x, (x.shape[-1],), self.scale, 1e-6))
+        return self.unembedding(F.rms_norm(x, (x.shape[-1],), self.scale, 1e-6))
 
 
 class GRU(nn.Module):
@@ -74,10 +74,10 @@ class GRU(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         self.recurrent = nn.GRU(width, width, batch_first=True)
-        self.leave = nn.Linear(width, vocabulary, bias=False)
+        self.unembedding = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.leave(self.recurrent(self.embedding(tokens))[0])
+        return self.unembedding(self.recurrent(self.embedding(tokens))[0])
 
 
 class GRULoop(nn.Module):
@@ -87,7 +87,7 @@ class GRULoop(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         self.recurrent = nn.GRUCell(width, width)
-        self.leave = nn.Linear(width, vocabulary, bias=False)
+        self.unembedding = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)
@@ -95,7 +95,7 @@ class GRULoop(nn.Module):
         for place in range(x.shape[1]):
             state = self.recurrent(x[:, place], state)
             states.append(state)
-        return self.leave(torch.stack(states, dim=1))
+        return self.unembedding(torch.stack(states, dim=1))
 
 
 def _fill(parameter: Tensor, array: object) -> None:
@@ -112,21 +112,21 @@ def copy_transformer(source: ours.Transformer, target: Transformer) -> None:
         _fill(block.queries_keys_values.weight, source.blocks.queries_keys_values[place].T)
         _fill(block.queries_keys_values.bias, source.blocks.bias[place])
         _fill(block.attention_out.weight, source.blocks.attention_out[place].T)
-        _fill(block.perceptron_scale, source.blocks.perceptron_scale[place])
+        _fill(block.feed_forward_scale, source.blocks.feed_forward_scale[place])
         _fill(block.up.weight, source.blocks.up[place].T)
         _fill(block.down.weight, source.blocks.down[place].T)
     _fill(target.scale, source.scale)
-    _fill(target.leave.weight, source.leave.T)
+    _fill(target.unembedding.weight, source.unembedding.T)
 
 
 def copy_gru(source: ours.GRU, target: GRU | GRULoop) -> None:
     """Give `target` the weights of `source`. Two more bias vectors of theirs, redundant, start at 0."""
     _fill(target.embedding.weight, source.embedding)
     suffix = "_l0" if isinstance(target, GRU) else ""
-    _fill(getattr(target.recurrent, f"weight_ih{suffix}"), source.blocks.enter[0].T)
-    _fill(getattr(target.recurrent, f"weight_hh{suffix}"), source.blocks.recur[0].T)
+    _fill(getattr(target.recurrent, f"weight_ih{suffix}"), source.blocks.input_weights[0].T)
+    _fill(getattr(target.recurrent, f"weight_hh{suffix}"), source.blocks.recurrent_weights[0].T)
     _fill(getattr(target.recurrent, f"bias_ih{suffix}"), source.blocks.bias[0])
     width = source.blocks.candidate_bias.shape[-1]
     bias = np.concatenate([np.zeros(2 * width, np.float32), np.array(source.blocks.candidate_bias[0])])
     _fill(getattr(target.recurrent, f"bias_hh{suffix}"), bias)
-    _fill(target.leave.weight, source.leave.T)
+    _fill(target.unembedding.weight, source.unembedding.T)

@@ -53,8 +53,8 @@ def test_gru(filled):
     p = in_numpy(network)
     x = p.embedding[TOKENS]
     for layer in layers_of(p.blocks):
-        w_r, w_z, w_n = np.split(layer.enter, 3, 1)
-        u_r, u_z, u_n = np.split(layer.recur, 3, 1)
+        w_r, w_z, w_n = np.split(layer.input_weights, 3, 1)
+        u_r, u_z, u_n = np.split(layer.recurrent_weights, 3, 1)
         b_r, b_z, b_n = np.split(layer.bias, 3)
         h, states = np.zeros(5), []
         for x_t in x:
@@ -64,7 +64,7 @@ def test_gru(filled):
             h = (1 - z) * n + z * h
             states.append(h)
         x = np.array(states)
-    agrees(network, x @ p.leave)
+    agrees(network, x @ p.unembedding)
 
 
 def test_state_space_model(filled):
@@ -74,19 +74,19 @@ def test_state_space_model(filled):
     p = in_numpy(network)
     x = p.embedding[TOKENS]
     for layer in layers_of(p.blocks):
-        inner, gate = np.split(norm(x, layer.scale) @ layer.enter, 2, 1)
+        inner, gate = np.split(norm(x, layer.scale) @ layer.in_projection, 2, 1)
         h, outputs = np.zeros((2 * width, states)), []
         for t in range(LENGTH):
             taps = [inner[t - 3 + tap] * layer.filters[tap] for tap in range(4) if t - 3 + tap >= 0]
             u = sum(taps) * sigmoid(sum(taps))
-            step, into, out = np.split(u @ layer.select, [width // 16, width // 16 + states])
-            delta = softplus(step @ layer.widen + layer.step_bias)
+            step, into, out = np.split(u @ layer.selection, [width // 16, width // 16 + states])
+            delta = softplus(step @ layer.step_projection + layer.step_bias)
             for channel in range(2 * width):
                 a = np.exp(-delta[channel] * np.exp(layer.log_decay[channel]))
                 h[channel] = a * h[channel] + delta[channel] * u[channel] * into
             outputs.append(h @ out + layer.skip * u)
-        x = x + (np.array(outputs) * gate * sigmoid(gate)) @ layer.leave
-    agrees(network, norm(x, p.scale) @ p.leave)
+        x = x + (np.array(outputs) * gate * sigmoid(gate)) @ layer.out_projection
+    agrees(network, norm(x, p.scale) @ p.unembedding)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -114,8 +114,8 @@ def test_transformer(causal, filled):
                 weight = np.exp([q[t] @ k[s] / np.sqrt(size) for s in range(last)])
                 mixed[t, columns] = weight / weight.sum() @ v[:last]
         x = x + mixed @ layer.attention_out
-        x = x + relu(norm(x, layer.perceptron_scale) @ layer.up) ** 2 @ layer.down
-    agrees(network, norm(x, p.scale) @ p.leave)
+        x = x + relu(norm(x, layer.feed_forward_scale) @ layer.up) ** 2 @ layer.down
+    agrees(network, norm(x, p.scale) @ p.unembedding)
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -123,9 +123,9 @@ def test_mlp(layers, filled):
     network = filled(MLP, LAYOUT, width=8, layers=layers, features=3)
     p = in_numpy(network)
     x = np.concatenate([p.embedding[token] for token in TOKENS])
-    for matrix, bias in zip([p.enter, *p.hidden], p.bias, strict=True):
+    for matrix, bias in zip([p.input_weights, *p.hidden], p.bias, strict=True):
         x = relu(x @ matrix + bias)
-    agrees(network, (x @ p.leave).reshape(2, 6))
+    agrees(network, (x @ p.output_weights).reshape(2, 6))
 
 
 def test_attention_looks_only_where_it_may():

@@ -143,7 +143,7 @@ def test_chain_of_thought_learns_trace_and_answer_each_by_its_mean(layout, causa
 @pytest.mark.parametrize("make", [SinglePass, ChainOfThought])
 def test_at_a_temperature_equal_logits_give_every_answer_alike(make, layout, causal):
     network = causal()
-    indifferent = eqx.tree_at(lambda n: n.leave, network, jnp.zeros_like(network.leave))
+    indifferent = eqx.tree_at(lambda n: n.unembedding, network, jnp.zeros_like(network.unembedding))
     solver, count = make(indifferent, layout(), temperature=1.0), 5000
     answers = jax.jit(jax.vmap(lambda key: solver.solve(PROMPT, key=key)))(jax.random.split(KEY, count))
     counts = np.bincount(np.asarray(answers) @ [5, 1], minlength=25)

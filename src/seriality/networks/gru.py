@@ -18,31 +18,31 @@ from .base import UNROLL, AbstractNetwork, refuse, weights
 class RecurrentLayer(eqx.Module):
     """One recurrent layer, width in and out."""
 
-    enter: Float[Array, "width 3*width"]
+    input_weights: Float[Array, "width 3*width"]
     bias: Float[Array, " 3*width"]
-    recur: Float[Array, "width 3*width"]
+    recurrent_weights: Float[Array, "width 3*width"]
     candidate_bias: Float[Array, " width"]
 
     def __init__(self, width: int, *, key: Key[Array, ""]):
-        enter_key, recur_key = jax.random.split(key)
-        self.enter = weights(enter_key, width, 3 * width)
+        input_key, recurrent_key = jax.random.split(key)
+        self.input_weights = weights(input_key, width, 3 * width)
         self.bias = jnp.zeros(3 * width)
         orthogonal = jax.nn.initializers.orthogonal()
-        gates = [orthogonal(k, (width, width)) for k in jax.random.split(recur_key, 3)]
-        self.recur = jnp.concatenate(gates, axis=1)
+        gates = [orthogonal(k, (width, width)) for k in jax.random.split(recurrent_key, 3)]
+        self.recurrent_weights = jnp.concatenate(gates, axis=1)
         self.candidate_bias = jnp.zeros(width)
 
     def __call__(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:
         def step(state, entered):
             from_input = jnp.split(entered, 3)
-            from_state = jnp.split(state @ self.recur, 3)
+            from_state = jnp.split(state @ self.recurrent_weights, 3)
             reset = jax.nn.sigmoid(from_input[0] + from_state[0])
             update = jax.nn.sigmoid(from_input[1] + from_state[1])
             candidate = jnp.tanh(from_input[2] + reset * (from_state[2] + self.candidate_bias))
             state = candidate + update * (state - candidate)
             return state, state
 
-        _, states = jax.lax.scan(step, jnp.zeros(x.shape[-1]), x @ self.enter + self.bias)
+        _, states = jax.lax.scan(step, jnp.zeros(x.shape[-1]), x @ self.input_weights + self.bias)
         return states
 
 
@@ -52,21 +52,21 @@ class GRU(AbstractNetwork):
     version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]
     blocks: RecurrentLayer
-    leave: Float[Array, "width vocabulary"]
+    unembedding: Float[Array, "width vocabulary"]
 
     def __init__(self, format: Format, *, width: int = 128, layers: int = 1, key: Key[Array, ""]):
         refuse("GRU", width=width, layers=layers)
-        embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
+        embedding_key, blocks_key, unembedding_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: RecurrentLayer(width, key=k))(
             jax.random.split(blocks_key, layers)
         )
-        self.leave = weights(leave_key, width, format.vocabulary)
+        self.unembedding = weights(unembedding_key, width, format.vocabulary)
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         x = self.embedding[tokens]
         x, _ = jax.lax.scan(lambda x, block: (block(x), None), x, self.blocks, unroll=UNROLL)
-        return x @ self.leave
+        return x @ self.unembedding
 
     def span(self, length: int) -> int:
         return self.blocks.bias.shape[-2] * length + 1

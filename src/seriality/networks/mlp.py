@@ -19,22 +19,22 @@ class MLP(AbstractNetwork):
 
     version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary features"]
-    enter: Float[Array, "inputs width"]
+    input_weights: Float[Array, "inputs width"]
     hidden: Float[Array, "hidden_layers width width"]
     bias: Float[Array, "layers width"]
-    leave: Float[Array, "width outputs"]
+    output_weights: Float[Array, "width outputs"]
     answer_length: int = eqx.field(static=True)
 
     def __init__(
         self, format: Format, *, width: int = 256, layers: int = 3, features: int = 16, key: Key[Array, ""]
     ):
         refuse("MLP", width=width, layers=layers, features=features)
-        embedding_key, enter_key, hidden_key, leave_key = jax.random.split(key, 4)
+        embedding_key, input_key, hidden_key, output_key = jax.random.split(key, 4)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, features))
-        self.enter = weights(enter_key, format.prompt_length * features, width)
+        self.input_weights = weights(input_key, format.prompt_length * features, width)
         self.hidden = jax.vmap(lambda k: weights(k, width, width))(jax.random.split(hidden_key, layers - 1))
         self.bias = jnp.zeros((layers, width))
-        self.leave = weights(leave_key, width, format.answer_length * format.vocabulary)
+        self.output_weights = weights(output_key, width, format.answer_length * format.vocabulary)
         self.answer_length = format.answer_length
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "answer_length vocabulary"]:
@@ -42,9 +42,9 @@ class MLP(AbstractNetwork):
             matrix, bias = parameters
             return jax.nn.relu(x @ matrix + bias), None
 
-        x = jax.nn.relu(self.embedding[tokens].reshape(-1) @ self.enter + self.bias[0])
+        x = jax.nn.relu(self.embedding[tokens].reshape(-1) @ self.input_weights + self.bias[0])
         x, _ = jax.lax.scan(layer, x, (self.hidden, self.bias[1:]))
-        return (x @ self.leave).reshape(self.answer_length, -1)
+        return (x @ self.output_weights).reshape(self.answer_length, -1)
 
     def span(self, length: int) -> int:
         return self.bias.shape[-2] + 1

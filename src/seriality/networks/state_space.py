@@ -25,34 +25,34 @@ class SelectiveLayer(eqx.Module):
     """One residual layer; the channel count inside is twice the width."""
 
     scale: Float[Array, " width"]
-    enter: Float[Array, "width entered"]
+    in_projection: Float[Array, "width entered"]
     filters: Float[Array, "taps channels"]
-    select: Float[Array, "channels selected"]
-    widen: Float[Array, "rank channels"]
+    selection: Float[Array, "channels selected"]
+    step_projection: Float[Array, "rank channels"]
     step_bias: Float[Array, " channels"]
     log_decay: Float[Array, "channels states"]
     skip: Float[Array, " channels"]
-    leave: Float[Array, "channels width"]
+    out_projection: Float[Array, "channels width"]
 
     def __init__(self, width: int, states: int, *, key: Key[Array, ""]):
-        enter_key, filter_key, select_key, widen_key, step_key, leave_key = jax.random.split(key, 6)
+        in_key, filter_key, selection_key, step_projection_key, step_key, out_key = jax.random.split(key, 6)
         channels, rank = 2 * width, max(1, width // 16)
         self.scale = jnp.ones(width)
-        self.enter = weights(enter_key, width, 2 * channels)
+        self.in_projection = weights(in_key, width, 2 * channels)
         self.filters = jax.random.normal(filter_key, (CONVOLUTION, channels)) / CONVOLUTION**0.5
-        self.select = weights(select_key, channels, rank + 2 * states)
-        self.widen = weights(widen_key, rank, channels)
+        self.selection = weights(selection_key, channels, rank + 2 * states)
+        self.step_projection = weights(step_projection_key, rank, channels)
         # Step sizes start log-uniform in [0.001, 0.1]; step_bias is their inverse softplus.
         step = jnp.exp(jax.random.uniform(step_key, (channels,), minval=jnp.log(1e-3), maxval=jnp.log(1e-1)))
         self.step_bias = jnp.log(jnp.expm1(step))
         self.log_decay = jnp.broadcast_to(jnp.log(jnp.arange(1.0, states + 1)), (channels, states))
         self.skip = jnp.ones(channels)
-        self.leave = weights(leave_key, channels, width)
+        self.out_projection = weights(out_key, channels, width)
 
     def __call__(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:
-        inner, gate = jnp.split(normalise(x, self.scale) @ self.enter, 2, axis=-1)
+        inner, gate = jnp.split(normalise(x, self.scale) @ self.in_projection, 2, axis=-1)
         inner = jax.nn.silu(self.convolve(inner))
-        return x + (self.recur(inner) * jax.nn.silu(gate)) @ self.leave
+        return x + (self.recur(inner) * jax.nn.silu(gate)) @ self.out_projection
 
     def convolve(self, x: Float[Array, "length channels"]) -> Float[Array, "length channels"]:
         padded = jnp.pad(x, [(CONVOLUTION - 1, 0), (0, 0)])
@@ -61,11 +61,11 @@ class SelectiveLayer(eqx.Module):
 
     def recur(self, x: Float[Array, "length channels"]) -> Float[Array, "length channels"]:
         states = self.log_decay.shape[-1]
-        selected = x @ self.select
+        selected = x @ self.selection
         step, into, out = jnp.split(
             selected, [selected.shape[-1] - 2 * states, selected.shape[-1] - states], 1
         )
-        step = jax.nn.softplus(step @ self.widen + self.step_bias)
+        step = jax.nn.softplus(step @ self.step_projection + self.step_bias)
         decay = jnp.exp(-step[:, :, None] * jnp.exp(self.log_decay))
         drive = (step * x)[:, :, None] * into[:, None, :]
         state = all_states(decay, drive)
@@ -121,24 +121,24 @@ class StateSpace(AbstractNetwork):
     embedding: Float[Array, "vocabulary width"]
     blocks: SelectiveLayer
     scale: Float[Array, " width"]
-    leave: Float[Array, "width vocabulary"]
+    unembedding: Float[Array, "width vocabulary"]
 
     def __init__(
         self, format: Format, *, width: int = 64, layers: int = 2, states: int = 8, key: Key[Array, ""]
     ):
         refuse("StateSpace", width=width, layers=layers, states=states)
-        embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
+        embedding_key, blocks_key, unembedding_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: SelectiveLayer(width, states, key=k))(
             jax.random.split(blocks_key, layers)
         )
         self.scale = jnp.ones(width)
-        self.leave = weights(leave_key, width, format.vocabulary)
+        self.unembedding = weights(unembedding_key, width, format.vocabulary)
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         x = self.embedding[tokens]
         x, _ = jax.lax.scan(lambda x, block: (block(x), None), x, self.blocks, unroll=UNROLL)
-        return normalise(x, self.scale) @ self.leave
+        return normalise(x, self.scale) @ self.unembedding
 
     def span(self, length: int) -> int:
         return PRODUCTS_PER_LAYER * self.blocks.skip.shape[-2] + 1

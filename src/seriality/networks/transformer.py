@@ -1,5 +1,5 @@
 """Transformer (Vaswani et al. 2017), causal or full, pre-normalised, with rotary positions (Su et al.
-2021) and a perceptron of squared rectifiers (So et al. 2021).
+2021) and a feed-forward part of squared rectifiers (So et al. 2021).
 
 The layers are one stacked block run by a scan, so compile time does not grow with depth. A causal
 Transformer also decodes token by token with a cache of keys and values.
@@ -16,7 +16,7 @@ from ..instance import Format
 from .base import UNROLL, AbstractNetwork, normalise, refuse, weights
 
 PRODUCTS_PER_LAYER = 6
-"""Dependent matrix products: queries/keys/values, scores, mixing, output, and two in the perceptron."""
+"""Dependent matrix products: queries/keys/values, scores, mixing, output, and two feed-forward."""
 
 
 class Cache(eqx.Module):
@@ -52,13 +52,13 @@ def attend(
 
 
 class Block(eqx.Module):
-    """One layer: attention, then a perceptron, each added to the residual stream."""
+    """One layer: attention, then a feed-forward part, each added to the residual stream."""
 
     attention_scale: Float[Array, " width"]
     queries_keys_values: Float[Array, "width 3*width"]
     bias: Float[Array, " 3*width"]
     attention_out: Float[Array, "width width"]
-    perceptron_scale: Float[Array, " width"]
+    feed_forward_scale: Float[Array, " width"]
     up: Float[Array, "width 4*width"]
     down: Float[Array, "4*width width"]
     heads: int = eqx.field(static=True)
@@ -70,7 +70,7 @@ class Block(eqx.Module):
         # Without a bias, attention to a fixed distance has no content to start from and is learnt slowly.
         self.bias = jnp.zeros(3 * width)
         self.attention_out = weights(out_key, width, width)
-        self.perceptron_scale = jnp.ones(width)
+        self.feed_forward_scale = jnp.ones(width)
         self.up = weights(up_key, width, 4 * width)
         self.down = weights(down_key, 4 * width, width)
         self.heads = heads
@@ -84,7 +84,7 @@ class Block(eqx.Module):
     def finish(self, x: Float[Array, "length width"], mixed: Float[Array, "length width"]):
         """The residual stream after attention has mixed the values."""
         x = x + mixed @ self.attention_out
-        hidden = jax.nn.relu(normalise(x, self.perceptron_scale) @ self.up)
+        hidden = jax.nn.relu(normalise(x, self.feed_forward_scale) @ self.up)
         return x + (hidden * hidden) @ self.down
 
 
@@ -95,7 +95,7 @@ class Transformer(AbstractNetwork):
     embedding: Float[Array, "vocabulary width"]
     blocks: Block
     scale: Float[Array, " width"]
-    leave: Float[Array, "width vocabulary"]
+    unembedding: Float[Array, "width vocabulary"]
     causal: bool = eqx.field(static=True)
 
     def __init__(
@@ -113,13 +113,13 @@ class Transformer(AbstractNetwork):
             raise ValueError(
                 f"width {width} is not a multiple of 2 * heads = {2 * heads}; try width={2 * heads * 8}"
             )
-        embedding_key, blocks_key, leave_key = jax.random.split(key, 3)
+        embedding_key, blocks_key, unembedding_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: Block(width, heads, key=k))(
             jax.random.split(blocks_key, layers)
         )
         self.scale = jnp.ones(width)
-        self.leave = weights(leave_key, width, format.vocabulary)
+        self.unembedding = weights(unembedding_key, width, format.vocabulary)
         self.causal = causal
 
     @property
@@ -145,7 +145,7 @@ class Transformer(AbstractNetwork):
         return jax.lax.scan(layer, x, self.blocks, unroll=UNROLL)
 
     def read(self, x: Float[Array, "length width"]) -> Float[Array, "length vocabulary"]:
-        return normalise(x, self.scale) @ self.leave
+        return normalise(x, self.scale) @ self.unembedding
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         return self.read(self.transform(self.embed(tokens)))
