@@ -188,12 +188,6 @@ class Store:
         where, values = ("", ()) if study is None else (" WHERE study = ?", (study,))
         return {id for (id,) in self._fetch(f"SELECT id FROM record{where}", values)}
 
-    def studies(self) -> list[str]:
-        """The names of the studies that have a record, in the order of their first."""
-        return [
-            study for (study,) in self._fetch("SELECT study FROM record GROUP BY study ORDER BY MIN(number)")
-        ]
-
     def __len__(self) -> int:
         return self._fetch("SELECT COUNT(*) FROM record")[0][0]
 

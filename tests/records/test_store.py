@@ -96,7 +96,6 @@ def test_records_keep_their_order_and_their_studies(path):
         assert store.add([record(1, study="a"), record(1, study="b")]) == 1
         assert [each.settings["seed"] for each in store.records("b")] == [3, 1, 2]
         assert len(store.records()) == len(store) == 4
-        assert store.studies() == ["b", "a"]
         assert store.ids("a") == {record(1, study="a").id}
         assert store.ids("none") == set()
         assert store.add([]) == 0
