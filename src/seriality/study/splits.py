@@ -3,8 +3,8 @@
 A hash of a prompt's beginning decides to which split an instance belongs, so two splits cannot hold the same
 prompt however long one trains. The beginning is what the smallest divided depth has of it: a deep instance's
 labels and trace answer the shallower ones it continues, and those must lie in the same split. Where a depth
-has too few different prompts to divide (below SMALLEST_SPACE), all splits draw from the whole of it;
-`shared_depth` says how far that goes, and every record keeps it.
+has too few different prompts to divide (`distinct` is below SMALLEST_SPACE), all splits draw from the whole
+of it; `shared_depth` says how far that goes, and every record keeps it.
 """
 
 import jax

@@ -77,7 +77,10 @@ class Words(AbstractTask):
         return None if self._monoid.is_solvable else replace(self, monoid="reset")
 
     def distinct(self, depth: int) -> int:
-        return len(set(self._letters.tolist())) ** depth
+        share = np.unique(self._letters, return_counts=True)[1] / len(self._letters)
+        if np.all(share == share[0]):
+            return len(share) ** depth
+        return int(2 ** min(depth * -np.sum(share * np.log2(share)), 62))
 
     def leading(self, depth: int) -> int:
         return depth
