@@ -181,8 +181,8 @@ def table(summary: Summary, family: str) -> Panel:
         f"reach of {deepest(members)}": 345,
         "control": 430,
         "solves?": 500,
-        "paper": 615,
-        "agreement": 735,
+        "paper": 650,
+        "agreement": 745,
     }
     cells = [{"x": x, "line": 0, "text": name, "kind": "head"} for name, x in columns.items()]
     for line, row in enumerate(members, start=1):
