@@ -1,27 +1,52 @@
-"""The README's program prints what the README says it prints, and the commands it names exist."""
+"""What the README and the documentation show: programs print what is said, and the commands exist."""
 
 import re
 import shlex
 from pathlib import Path
 
+import pytest
 import typer
 from typer.main import get_command
 
 from seriality.cli import app
+from seriality.store import Record, Store, digest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = {
+    page.name: programs
+    for page in PAGES
+    if (programs := re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+}
 
 
-def test_the_program_prints_its_comment(capsys):
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    exec(compile(program, "README.md", "exec"), {})
-    (expected,) = re.findall(r"print\(.*?\)\s+# (.*)", program)
-    assert capsys.readouterr().out.strip() == expected
+@pytest.mark.parametrize("page", PROGRAMS)
+def test_the_programs_run_and_print_their_comments(page, capsys, tmp_path, monkeypatch):
+    """In a folder that holds the stores the pages name."""
+    settings = {"study": "table1", "row": "RNN"}
+    outcome = {"test": {"successes": [256]}}
+    (tmp_path / "results").mkdir()
+    for name in ("store.sqlite", "results/table1.sqlite"):
+        with Store(tmp_path / name) as store:
+            store.add([Record(digest(settings), "table1", settings, outcome, {})])
+    monkeypatch.chdir(tmp_path)
+    for program in PROGRAMS[page]:
+        exec(compile(program, page, "exec"), {})
+        printed = capsys.readouterr().out
+        expected = re.findall(r"^print\(.*?\)\s+# (.*)$", program, re.M) if page == "README.md" else []
+        for comment in expected + re.findall(r"^# (.*)$", program, re.M):
+            assert comment in printed
+
+
+def test_there_are_programs_with_results():
+    assert {"README.md", "meter.md", "records.md", "analysis.md", "tasks.md"} <= set(PROGRAMS)
+    assert "# linear: 2n, from n = 16 to 64" in "".join(PROGRAMS["README.md"])
 
 
 def test_the_commands_exist():
     group = get_command(app)
     context = typer.Context(group)
-    named = [shlex.split(line)[1] for line in re.findall(r"^    (seriality .*)$", README, re.M)]
+    readme = PAGES[0].read_text(encoding="utf-8")
+    named = [shlex.split(line)[1] for line in re.findall(r"^    (seriality .*)$", readme, re.M)]
     assert len(named) >= 3
     assert set(named) <= set(group.list_commands(context))
