@@ -11,6 +11,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
@@ -152,10 +153,13 @@ class Trainer:
         replica, losses = jax.lax.scan(step, replica, first_step + jnp.arange(self.training.chunk))
         count, edge = self.training.gate_instances, self._edge(replica)
         draw_key, solve_key = jax.random.split(jax.random.fold_in(keys[1], first_step))
-        depth = jnp.repeat(jnp.minimum(jnp.array(depths_of(self.task)), edge), count)
+        grid = np.array(depths_of(self.task))
+        first_beyond = jnp.searchsorted(grid, edge)  # stands for the edge itself, those after it for nothing
+        depth = jnp.repeat(jnp.minimum(grid, edge), count)
         instances = draw(self.task, VALIDATION, len(depth), depth=depth, key=draw_key)
         right = answered_right(self.solver(replica.parameters), self.task, instances, key=solve_key)
-        accuracy = right.reshape(-1, count).mean(1).min()
+        shares = right.reshape(-1, count).mean(1)
+        accuracy = jnp.where(np.arange(len(grid)) <= first_beyond, shares, 1.0).min()
         passed = (accuracy >= self.training.gate) & replica.active(len(self.training.stages))
         replica = eqx.tree_at(lambda r: r.stage, replica, replica.stage + passed)
         return replica, Gate(losses.mean(), edge, accuracy)

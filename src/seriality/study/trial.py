@@ -18,10 +18,9 @@ class Training:
     the share `beyond` at any evaluated depth (states that only deep instances reach are then known when their
     stage comes), and the rest at any evaluated depth up to its own. It gives way to the next when at every
     evaluated depth up to its own at least the share `gate` of `gate_instances` fresh validation instances is
-    answered right; its own depth is asked once more for each evaluated depth beyond it, so early stages pass
-    as surely as late ones. Training ends after `steps`, or when the last stage is passed. AdamW with linear
-    warm-up over `warmup` steps, then a cosine to zero at `steps`. `version` rises when the same settings
-    train otherwise, not for a speed-up.
+    answered right. Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up
+    over `warmup` steps, then a cosine to zero at `steps`. `version` rises when the same settings train
+    otherwise, not for a speed-up.
     """
 
     version: ClassVar[int] = 1
