@@ -1,15 +1,15 @@
 """Training steps per second: our compiled scan of steps against the same networks in plain PyTorch.
 
-A step is forward, backward and an AdamW update on a batch of 128 random sequences of length 32, the same
-batch every time. Ours runs its steps in one compiled scan, as the trainer does; PyTorch runs eager modules
-with `torch.optim.AdamW`, in its default form and in its fused one, on one thread or on all, whichever a trial
-finds faster (threads that wait for each other lose much where a core is busy with something else). Before
-anything is timed the weights of ours are copied into the PyTorch module, and logits and the gradient of the
-embedding must agree.
+A step is forward, backward and an AdamW update on a batch of random sequences of length 32, the same batch
+every time: 128 of them, where arithmetic decides, and 32, the studies' batch. Ours runs its steps in one
+compiled scan, as the trainer does; PyTorch runs eager modules with `torch.optim.AdamW`, in its default form
+and in its fused one, on one thread or on all, whichever a trial finds faster (threads that wait for each
+other lose much where a core is busy with something else). Before anything is timed the weights of ours are
+copied into the PyTorch module, and logits and the gradient of the embedding must agree.
 
 Beside the bare step stands the step of `study.train.Trainer`, which also makes a fresh batch, keeps it apart
-from the other splits, clips the gradient and gates. The
-PyTorch it is divided by does none of this: the ratio is of the step a study pays for, not of like with like.
+from the other splits, clips the gradient and gates. The PyTorch it is divided by does none of this: the ratio
+is of the step a study pays for, not of like with like.
 
 The second table says how far each is from the machine: floating-point operations of the step's matrix
 products per second, against the largest rate seen on a large matrix product in the same run.
@@ -39,7 +39,7 @@ from seriality.study.train import Trainer
 from seriality.study.trial import Training
 from seriality.tasks import Words
 
-BATCH, LENGTH, RATE = 128, 32, 1e-3
+BATCHES, LENGTH, RATE = (128, 32), 32, 1e-3
 STEPS, THEIR_STEPS = 5, 3
 """Steps in one block: of ours, which is one compiled scan, and of theirs."""
 TASK = Words("S5", length=LENGTH - 1)
@@ -63,13 +63,10 @@ THEIRS: dict[str, dict[str, tuple[Callable[[], torch.nn.Module], Callable[..., N
 }
 
 
-def batch_of_random_tokens() -> tuple[np.ndarray, np.ndarray]:
+def random_tokens(batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Tokens and labels."""
-    draw = np.random.default_rng(0)
-    return (
-        draw.integers(VOCABULARY, size=(BATCH, LENGTH)),
-        draw.integers(VOCABULARY, size=(BATCH, LENGTH)),
-    )
+    tokens, labels = np.random.default_rng(0).integers(VOCABULARY, size=(2, batch, LENGTH))
+    return tokens, labels
 
 
 def loss_of(
@@ -78,9 +75,9 @@ def loss_of(
     return cross_entropy(jax.vmap(network)(tokens), labels)
 
 
-def ours_bare(network: AbstractNetwork) -> Callable[[], None]:
+def ours_bare(network: AbstractNetwork, batch: int) -> Callable[[], None]:
     """A block of STEPS steps of ours, compiled."""
-    tokens, labels = map(jnp.asarray, batch_of_random_tokens())
+    tokens, labels = map(jnp.asarray, random_tokens(batch))
     parameters, static = eqx.partition(network, eqx.is_inexact_array)
     optimiser = optax.adamw(RATE, weight_decay=0.01)
 
@@ -104,9 +101,9 @@ def ours_bare(network: AbstractNetwork) -> Callable[[], None]:
     return block
 
 
-def ours_trainer(make: Callable[..., AbstractNetwork]) -> Callable[[], None]:
+def ours_trainer(make: Callable[..., AbstractNetwork], batch: int) -> Callable[[], None]:
     """A block of STEPS steps of the trainer with one replica: instances, clipping and gate too."""
-    training = Training(stages=(TASK.max_depth,), steps=100 * STEPS, batch=BATCH, chunk=STEPS, gate=1.1)
+    training = Training(stages=(TASK.max_depth,), steps=100 * STEPS, batch=batch, chunk=STEPS, gate=1.1)
     trainer = Trainer(TASK, lambda key: SinglePass(make(TASK.format, key=key), TASK.format), training)
     keys = jax.random.split(jax.random.key(0), (1, 3))
     rates = jnp.full(1, RATE)
@@ -122,9 +119,9 @@ def ours_trainer(make: Callable[..., AbstractNetwork]) -> Callable[[], None]:
     return block
 
 
-def theirs(module: torch.nn.Module, *, fused: bool, threads: int) -> Callable[[], None]:
+def theirs(module: torch.nn.Module, batch: int, *, fused: bool, threads: int) -> Callable[[], None]:
     """A block of THEIR_STEPS eager steps."""
-    tokens, labels = map(torch.from_numpy, batch_of_random_tokens())
+    tokens, labels = map(torch.from_numpy, random_tokens(batch))
     optimiser = torch.optim.AdamW(module.parameters(), lr=RATE, weight_decay=0.01, fused=fused)
 
     def block() -> None:
@@ -137,17 +134,17 @@ def theirs(module: torch.nn.Module, *, fused: bool, threads: int) -> Callable[[]
     return block
 
 
-def faster_threads(module: torch.nn.Module) -> int:
+def faster_threads(module: torch.nn.Module, batch: int) -> int:
     """One thread or as many as there are cores, whichever is faster with this network now."""
     counts = {str(n): n for n in (1, os.cpu_count() or 1)}
-    trials = {name: theirs(module, fused=False, threads=n) for name, n in counts.items()}
+    trials = {name: theirs(module, batch, fused=False, threads=n) for name, n in counts.items()}
     seconds = alternate(trials, 1)
     return counts[min(seconds, key=lambda name: seconds[name])]
 
 
 def check_same_function(network: AbstractNetwork, module: torch.nn.Module) -> dict[str, float]:
     """The largest difference of logits, and of the embedding's gradient over its largest entry."""
-    tokens, labels = batch_of_random_tokens()
+    tokens, labels = random_tokens(BATCHES[0])
     logits = np.array(jax.jit(jax.vmap(network))(jnp.asarray(tokens)))
     gradient = np.array(
         jax.jit(jax.grad(loss_of))(network, jnp.asarray(tokens), jnp.asarray(labels)).embedding
@@ -165,9 +162,9 @@ def check_same_function(network: AbstractNetwork, module: torch.nn.Module) -> di
     return found
 
 
-def product_flops(name: str) -> float:
+def product_flops(name: str, batch: int) -> float:
     """Floating-point operations of a step's matrix products: forward once, backward twice."""
-    tokens = BATCH * LENGTH
+    tokens = batch * LENGTH
     if name == "Transformer":
         width, layers = 64, 2
         per_token = layers * (12 * width**2 + 2 * LENGTH * width) + width * VOCABULARY
@@ -234,76 +231,77 @@ def operations_of(block: Callable[[], None]) -> float:
     return counted.count / THEIR_STEPS
 
 
+def compare(name: str, batch: int, repeats: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One row for each contender of a network at a batch size, and one on where its time goes."""
+    make = OURS[name]
+    network = make(TASK.format, key=jax.random.key(0))
+    blocks = {"ours": ours_bare(network, batch)}
+    agreement, threads = {}, {}
+    for variant, (build, copy) in THEIRS[name].items():
+        their_threads = faster_threads(build(), batch)
+        for fused in (False, True):
+            module = build()
+            copy(network, module)
+            label = f"{variant}, fused AdamW" if fused else variant
+            agreement[label], threads[label] = check_same_function(network, module), their_threads
+            blocks[label] = theirs(module, batch, fused=fused, threads=their_threads)
+    blocks["trainer"] = ours_trainer(make, batch)
+    timings = {
+        label: Timing.of(seconds, THEIR_STEPS if label in agreement else STEPS)
+        for label, seconds in alternate(blocks, repeats).items()
+    }
+    ours, trainer = timings["ours"], timings["trainer"]
+    rows = [
+        {
+            "network": name,
+            "batch": batch,
+            "against": label,
+            "threads": threads[label],
+            "ours_steps_per_s": ours.per_second(),
+            "theirs_steps_per_s": timings[label].per_second(),
+            "ratio": timings[label].median_s / ours.median_s,
+            "ratio_of_minima": timings[label].minimum_s / ours.minimum_s,
+            "trainer_steps_per_s": trainer.per_second(),
+            "trainer_ratio": timings[label].median_s / trainer.median_s,
+            "largest_difference": agreement[label],
+        }
+        for label in agreement
+    ]
+    steps = [
+        {
+            "network": name,
+            "batch": batch,
+            "who": label,
+            "step_s": timings[label].minimum_s,
+            "product_flop_per_s": product_flops(name, batch) / timings[label].minimum_s,
+            "operations_per_step": None if label == "ours" else operations_of(blocks[label]),
+        }
+        for label in ("ours", *agreement)
+    ]
+    return rows, steps
+
+
 def main() -> None:
     chosen = options(__doc__, repeats=5)
     here = machine("jax", "jaxlib", "optax", "torch")
-    rows: list[dict[str, Any]] = []
     limits = peaks(chosen.repeats)
-    rates: list[dict[str, Any]] = []
-    for name, make in OURS.items():
-        network = make(TASK.format, key=jax.random.key(0))
-        blocks = {"ours": ours_bare(network)}
-        agreement, threads, their_threads = {}, {}, 1
-        for variant, (build, copy) in THEIRS[name].items():
-            for fused in (False, True):
-                module = build()
-                copy(network, module)
-                label = f"{variant}, fused AdamW" if fused else variant
-                agreement[label] = check_same_function(network, module)
-                if not fused:
-                    their_threads = faster_threads(build())
-                threads[label] = their_threads
-                blocks[label] = theirs(module, fused=fused, threads=their_threads)
-        blocks["trainer"] = ours_trainer(make)
-        seconds = alternate(blocks, chosen.repeats)
-        timings = {
-            label: Timing.of(taken, THEIR_STEPS if label in agreement else STEPS)
-            for label, taken in seconds.items()
-        }
-        for label in agreement:
-            their = timings[label]
-            rows.append(
-                {
-                    "network": name,
-                    "against": label,
-                    "threads": threads[label],
-                    "ours_steps_per_s": timings["ours"].per_second(),
-                    "theirs_steps_per_s": their.per_second(),
-                    "ratio": their.median_s / timings["ours"].median_s,
-                    "ratio_of_minima": their.minimum_s / timings["ours"].minimum_s,
-                    "trainer_steps_per_s": timings["trainer"].per_second(),
-                    "trainer_ratio": their.median_s / timings["trainer"].median_s,
-                    "largest_difference": agreement[label],
-                }
-            )
-        for label in ("ours", *agreement):
-            peak = limits["jax_peak_flop_per_s" if label == "ours" else "torch_peak_flop_per_s"]
-            rate = product_flops(name) / timings[label].minimum_s
-            rates.append(
-                {
-                    "network": name,
-                    "who": label,
-                    "step_s": timings[label].minimum_s,
-                    "product_flop_per_s": rate,
-                    "share_of_peak": rate / peak,
-                    "operations_per_step": None if label == "ours" else operations_of(blocks[label]),
-                }
-            )
+    rows: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    for batch in BATCHES:
+        for name in OURS:
+            found = compare(name, batch, chosen.repeats)
+            rows += found[0]
+            steps += found[1]
+    for row in steps:
+        library = "jax" if row["who"] == "ours" else "torch"
+        row["share_of_peak"] = row["product_flop_per_s"] / limits[f"{library}_peak_flop_per_s"]
     show(
-        f"Training steps per second, batch {BATCH}, length {LENGTH} (medians of {chosen.repeats} blocks)",
-        [
-            "network",
-            "against",
-            "threads",
-            "ours",
-            "theirs",
-            "ratio",
-            "ratio of minima",
-            "trainer ratio",
-        ],
+        f"Training steps per second, length {LENGTH} (medians of {chosen.repeats} blocks)",
+        ["network", "batch", "against", "threads", "ours", "theirs", "ratio", "of minima", "trainer"],
         [
             [
                 row["network"],
+                str(row["batch"]),
                 row["against"],
                 str(row["threads"]),
                 row["ours_steps_per_s"],
@@ -317,22 +315,23 @@ def main() -> None:
     )
     show(
         "Where the time goes (fastest blocks)",
-        ["network", "who", "ms a step", "GFLOP/s in products", "of peak", "operations"],
+        ["network", "batch", "who", "ms a step", "GFLOP/s in products", "of peak", "operations"],
         [
             [
                 row["network"],
+                str(row["batch"]),
                 row["who"],
                 f"{row['step_s'] * 1e3:.2f}",
                 f"{row['product_flop_per_s'] / 1e9:.1f}",
                 f"{row['share_of_peak']:.0%}",
                 "one call" if row["operations_per_step"] is None else f"{row['operations_per_step']:.0f}",
             ]
-            for row in rates
+            for row in steps
         ],
     )
     show("The machine", ["", "value"], [[key, f"{value:.3g}"] for key, value in limits.items()])
     if chosen.keep:
-        found = {"rows": rows, "steps": rates, "limits": limits}
+        found = {"rows": rows, "steps": steps, "limits": limits}
         keep("training", {"machine": here, "repeats": chosen.repeats, **found})
 
 
