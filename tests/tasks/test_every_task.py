@@ -1,5 +1,6 @@
 """What the contract promises, for every task: layout, seeding, depth, scores, declared costs."""
 
+import hashlib
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -74,6 +75,25 @@ def test_layout(task):
 def test_the_reference_gives_the_answer(task):
     batch = instances(task)
     assert np.array_equal(jax.jit(jax.vmap(task.reference))(batch.prompt), batch.answer)
+
+
+INSTANCES_OF = {
+    ("Words", 3): "120ff55c3a3e7b24",
+    ("ElementaryAutomaton", 2): "47f7b5675c18cc6d",
+    ("CircuitValue", 2): "f02237cb25ae9021",
+}
+"""A digest of the examples' instances for each version of a task. Records name the version they were made
+with, so an entry is never altered: other instances are another version."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_version_has_its_instances(name):
+    digest = hashlib.sha256()
+    for task in EXAMPLES:
+        if isinstance(task, TASKS[name]):
+            for part in jax.tree.leaves(instances(task)):
+                digest.update(np.asarray(part, "<i4").tobytes())
+    assert digest.hexdigest()[:16] == INSTANCES_OF[name, TASKS[name].version]
 
 
 @ONE_EACH
