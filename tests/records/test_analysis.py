@@ -211,7 +211,7 @@ def test_a_study_that_goes_as_the_paper_says_supports_the_claim(made_up):
     for members in found.values():
         assert [each.name for each in members] == [expected.name for expected in claims.TABLE_1]
         assert [each.agreement for each in members] == ["agrees"] * 7
-        assert [each.solves for each in members] == ["no", "no", "no", "yes", "yes", "yes", "no"]
+        assert [each.solves for each in members] == [False, False, False, True, True, True, False]
         assert [each.parallel for each in members] == [True, True, True, False, False, False, False]
     assert verdict(found, rule=RULE).status == "supported"
 
@@ -242,8 +242,8 @@ def test_failing_at_the_control_too_shows_nothing(made_up):
         for seed in range(5)
     ]
     found = row(failing, "MLP")
-    assert (found.solves, found.agreement) == ("no; control too", "undecided")
-    assert row(failing[:5], "MLP").solves == "no; control not run"
+    assert (found.solves, found.agreement) == (None, "undecided")
+    assert row(failing[:5], "MLP").solves is None
 
 
 def test_with_few_seeds_the_answer_is_shown_and_the_verdict_is_undecided(made_up):

@@ -14,6 +14,7 @@ from rich.console import Console
 from seriality.claims import CLAIMS, TABLE_1
 from seriality.report import table, write
 from seriality.report.summary import summaries
+from seriality.report.terminal import solves
 
 HOSTILE = (
     "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>\x1b[31m\"'"
@@ -295,3 +296,22 @@ def test_the_table_says_what_is_not_evidence_and_what_contradicts(made_up):
     mixed[-1] = made_up.record("MLP", role="control", seed=3, reach=8)
     assert "(contradicts)" in shown(mixed)
     assert "16 (8–16)" in shown(mixed)
+
+
+@pytest.mark.parametrize(
+    ("reaches", "said"),
+    [
+        ({"serial": 16, "control": 1}, "✓ yes"),
+        ({"serial": 1, "control": 16}, "✗ no"),
+        ({"serial": 1, "control": 1}, "✗ no; control too"),
+        ({"serial": 1}, "✗ no; control not run"),
+        ({"control": 16}, "–"),
+    ],
+)
+def test_an_answer_that_shows_nothing_says_why(made_up, reaches, said):
+    records = [
+        made_up.record("MLP", role=role, seed=seed, reach=reach)
+        for role, reach in reaches.items()
+        for seed in range(5)
+    ]
+    assert solves(summaries(records)[0].table["words"][0]) == said

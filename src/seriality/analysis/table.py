@@ -117,8 +117,8 @@ class Row:
     serial: Side | None
     control: Side | None
     parallel: bool | None
-    solves: str
-    """"yes", "no", "no; control too", "undecided", "not run" and the like: the cell as it is printed."""
+    solves: bool | None
+    """Whether it solves the serial task: no only if it solves the control, and None where that is open."""
     expected_parallel: bool
     expected_solves: bool
     agreement: str
@@ -240,6 +240,14 @@ def _side(runs: Sequence[Run], rule: Rule) -> Side | None:
     return Side(chosen, tuple(reaches.tolist()), interval, rate, solves)
 
 
+def _solves(serial: Side | None, control: Side | None) -> bool | None:
+    if serial is None or serial.solves == "undecided":
+        return None
+    if serial.solves == "yes":
+        return True
+    return False if control is not None and control.solves == "yes" else None
+
+
 def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -> Row:
     sides, left_out = {}, 0
     of_row = [run for run in runs if run.row == expected.name]
@@ -253,19 +261,14 @@ def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -
     side = serial or control
     law = side.runs[0].law if side else None
     parallel = True if law in rule.parallel_laws else False if law in rule.serial_laws else None
-    solves = "not run" if serial is None else serial.solves
-    if solves == "no" and (control is None or control.solves != "yes"):
-        state = "not run" if control is None else control.solves
-        solves = f"no; control {'too' if state == 'no' else state}"
+    solves = _solves(serial, control)
+    answers = ((parallel, expected.parallel), (solves, expected.solves))
     if serial is None:
         agreement = "not run"
+    elif any(answer is not None and answer != said for answer, said in answers):
+        agreement = "contradicts"
     else:
-        decided = {"yes": True, "no": False}.get(solves)
-        answers = ((parallel, expected.parallel), (decided, expected.solves))
-        if any(answer is not None and answer != said for answer, said in answers):
-            agreement = "contradicts"
-        else:
-            agreement = "undecided" if None in (parallel, decided) else "agrees"
+        agreement = "undecided" if None in (parallel, solves) else "agrees"
     seeds = min((len(each.runs) if each else 0) for each in (serial, control))
     return Row(
         name=expected.name,

@@ -33,10 +33,15 @@ def yes_no(answer: bool | None) -> str:
 
 
 def solves(row: Row) -> str:
-    """The answer on the serial task as a sign and words."""
+    """The answer on the serial task as a sign and words, and why it shows nothing if it does not."""
     if row.serial is None:
         return "–"
-    return {"yes": "✓ ", "no": "✗ "}.get(row.solves.partition(";")[0], "? ") + row.solves
+    answer = row.serial.solves
+    text = {"yes": "✓ ", "no": "✗ "}.get(answer, "? ") + answer
+    if answer != "no" or row.solves is False:
+        return text
+    control = "not run" if row.control is None else row.control.solves
+    return f"{text}; control {'too' if control == 'no' else control}"
 
 
 def span(row: Row) -> str:
