@@ -19,7 +19,7 @@ RULE = Rule(claims.ACCURACY, claims.CONFIDENCE, claims.SEEDS, claims.PARALLEL_LA
 
 
 def table(records):
-    runs, unread = read(records)
+    runs, unread = read(records, rule=RULE)
     assert unread == 0
     return rows(runs, expected=claims.TABLE_1, rule=RULE)
 
@@ -156,7 +156,7 @@ def test_reach_does_not_fall_when_a_failure_becomes_a_success(right, data):
 @settings(deadline=None, max_examples=25)
 def test_the_choice_never_looks_at_test_counts(made_up, random):
     records = made_up.study(rows=("RNN",), roles=("serial",), seeds=4, rates=(0.001, 0.003, 0.01))
-    runs, _ = read(records)
+    runs, _ = read(records, rule=RULE)
     tests = [run.test for run in runs]
     random.shuffle(tests)
     shuffled = [
@@ -176,7 +176,10 @@ def test_the_choice_is_by_validation_reach_then_accuracy_then_the_smaller_rate(m
 
     def pick(**by_rate):
         return choose(
-            read([made_up.record(learning_rate=float(rate), validation=v) for rate, v in by_rate.items()])[0],
+            read(
+                [made_up.record(learning_rate=float(rate), validation=v) for rate, v in by_rate.items()],
+                rule=RULE,
+            )[0],
             rule=RULE,
         )
 
@@ -298,7 +301,7 @@ def test_what_is_no_such_record_is_counted_and_not_read(made_up):
     bad.outcome["test"] = {"successes": [900] * 5, "tries": [512] * 5}
     strange = made_up.record(seed=2)
     strange.settings.pop("training")
-    runs, unread = read([good, bad, strange])
+    runs, unread = read([good, bad, strange], rule=RULE)
     assert (len(runs), unread) == (1, 2)
 
 

@@ -168,12 +168,12 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def read(records: Iterable[RecordLike]) -> tuple[list[Run], int]:
+def read(records: Iterable[RecordLike], *, rule: Rule) -> tuple[list[Run], int]:
     """The runs that the records hold, in order, and how many records could not be read as such."""
     runs, unread = [], 0
     for record in records:
         try:
-            runs.append(_run(record))
+            runs.append(_run(record, rule))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
             unread += 1
     return runs, unread
@@ -286,7 +286,7 @@ def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -
     )
 
 
-def _run(record: RecordLike) -> Run:
+def _run(record: RecordLike, rule: Rule) -> Run:
     settings, outcome = record.settings, record.outcome
     if settings["role"] not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
@@ -303,7 +303,7 @@ def _run(record: RecordLike) -> Run:
         successes = np.array(outcome[split]["successes"], float)[order] * (not diverged)
         if not depths or tries.shape != (len(depths),) or not np.all(tries > 0):
             raise ValueError("every depth needs tries")
-        low, high = wilson(successes, tries)
+        low, high = wilson(successes, tries, confidence=rule.confidence)
         shares[split] = (successes / tries, low, high)
     growth = outcome.get("growth") or {}
     cost_model = str(growth.get("cost_model", "layer"))

@@ -78,7 +78,7 @@ def duration(seconds: float) -> str:
 
 
 def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
-    runs, unread = read(records)
+    runs, unread = read(records, rule=RULE)
     table = rows(runs, expected=claims.TABLE_1, rule=RULE)
     rule = digest(asdict(claim))
     made_under = [each.provenance.get("rules") for each in records]
