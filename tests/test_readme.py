@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from seriality.cli import app
+from seriality.report import write
 from seriality.store import Record, Store, digest
 
 ROOT = Path(__file__).parents[1]
@@ -50,3 +51,21 @@ def test_the_commands_exist():
     named = [shlex.split(line)[1] for line in re.findall(r"^    (seriality .*)$", readme, re.M)]
     assert len(named) >= 3
     assert set(named) <= set(group.list_commands(context))
+
+
+def test_the_published_page_is_what_the_records_say(tmp_path):
+    """All of it but the drawings, and every text of the table's drawing, which the README shows."""
+    page, table = tmp_path / "table1.html", "table1_figures/table.svg"
+    with Store.open_read(ROOT / "results" / "table1.sqlite") as store:
+        write(store.records(), page)
+
+    def undrawn(path):
+        return re.sub(r"<svg.*?</svg>", "", path.read_text(encoding="utf-8"), flags=re.S)
+
+    def texts(path):
+        return re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(encoding="utf-8"), re.S)
+
+    assert undrawn(ROOT / "results" / "table1.html") == undrawn(page)
+    assert texts(ROOT / "results" / table) == texts(tmp_path / table)
+    assert len(texts(tmp_path / table)) > 7 * 8
+    assert f"(results/{table})" in PAGES[0].read_text(encoding="utf-8")
