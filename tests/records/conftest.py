@@ -61,7 +61,7 @@ def record(
         "task": {
             "name": "Words",
             "version": 3,
-            "monoid": "S5" if role == "serial" else "reset",
+            "monoid": "S5" if role == "serial" else "registers",
             "length": 16,
             "generators": "few",
         },

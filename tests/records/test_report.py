@@ -250,10 +250,38 @@ def test_depths_without_splits_of_their_own_are_named_for_task_and_control(made_
     records = made_up.study(rows=("RNN",))
     control = [each for each in records if each.settings["role"] == "control"]
     other = [replace(each, outcome=each.outcome | {"shared_depth": 7}) for each in control]
-    facts = dict(summaries([each for each in records if each not in control] + other)[0].facts)
-    assert (
-        facts["Depths too small for separate splits"] == "words, serial: up to 11 · words, control: up to 7"
-    )
+    mixed = [each for each in records if each not in control] + other
+    said = "Depths too small for separate splits: words, serial: up to 11 · words, control: up to 7"
+    assert said in shown(mixed, width=120)
+
+
+def test_a_part_of_a_study_supports_nothing_and_says_what_is_missing(made_up, tmp_path):
+    whole = made_up.study(families=("words", "automaton"))
+    planned = [replace(each, provenance=each.provenance | {"trials": len(whole)}) for each in whole]
+    assert summaries(planned)[0].verdict.status == "supported"
+    words = [each for each in planned if each.settings["family"] == "words"]
+    found = summaries(words)[0]
+    assert (found.verdict.status, found.caveats[0]) == ("undecided", ("Missing", "70 of 140 trials"))
+    assert "Missing: 70 of 140 trials" in shown(words)
+    page, *_ = write(words, tmp_path / "report.html")
+    assert "Missing 70 of 140 trials" in Reader(page.read_text(encoding="utf-8")).text
+    wrong = [
+        made_up.record("MLP", role=role, seed=seed) for role in ("serial", "control") for seed in range(5)
+    ]
+    odd = [each for each in words if each.settings["row"] != "MLP"] + wrong
+    assert summaries(odd)[0].verdict.status == "contradicted"  # it has all of its seeds
+
+
+def test_what_the_table_leaves_out_is_said_below_it(made_up):
+    earlier = [made_up.record("MLP", seed=seed, steps=7) for seed in range(2)]
+    text = shown([*earlier, *made_up.study()])
+    assert "Not shown: other settings: 2 records" in text
+    assert "Not shown" not in shown(made_up.study())
+
+
+def test_a_table_with_some_rows_short_of_seeds_says_so(made_up):
+    records = [each for each in made_up.study() if each.settings["row"] != "MLP" or each.settings["seed"] < 3]
+    assert "table1: words, depths 1, 2, 4, 8, 16; 3 to 5 seeds, not all evidence" in shown(records)
 
 
 def test_without_records_there_is_a_message_and_no_file(tmp_path):

@@ -83,7 +83,7 @@ def test_a_record_is_plain_and_complete(ran):
         assert {len(values) for values in curve.values()} == {chunks}
         assert curve["step"] == [20 * (chunk + 1) for chunk in range(chunks)]
         assert outcome["solved"] == (outcome["stage"] == 2)
-        assert {"versions", "commit", "device", "created", "wall_s"} <= set(record.provenance)
+        assert {"versions", "commit", "device", "machine", "created", "wall_s"} <= set(record.provenance)
         assert record.provenance["versions"]["seriality"]
 
 

@@ -16,7 +16,7 @@ SPLITS = (TRAIN, VALIDATION, TEST)
 KEY = jax.random.key(3)
 LARGE = [
     Words("S5", length=14),
-    Words("reset", length=20),
+    Words("registers", length=14),
     ElementaryAutomaton(rule=110, width=14, steps=2),
     CircuitValue(gates_per_layer=3, layers=2),
 ]
@@ -150,14 +150,34 @@ def test_shared_depth_by_brute_force():
     assert 3**7 < SMALLEST_SPACE <= 3**8
 
 
-def test_rare_prompts_count_in_part():
-    """Two to the entropy, estimated from counts. Of the reset monoid's words 90 % are among few prompts."""
+def test_the_likeliest_prompt_decides_what_can_be_divided():
+    """Its share is estimated from counts."""
     k = np.arange(3)
-    task = Words(monoid((k[:, None] + k) % 3, [0, 1, 2, 2]), length=9)
+    task = Words(monoid((k[:, None] + k) % 3, [0, 1, 2, 2]), length=14)
     prompts = np.asarray(task.sample(100_000, key=KEY, depth=3).prompt)
     shares = np.unique(prompts, axis=0, return_counts=True)[1] / len(prompts)
     assert len(shares) == 27
-    assert abs(np.log2(task.distinct(3)) + np.sum(shares * np.log2(shares))) < 0.05
-    assert task.distinct(8) == 2**12 == SMALLEST_SPACE  # 1.5 bits a letter
-    assert shared_depth(task) == 7
-    assert shared_depth(Words("reset", length=64)) == 17  # 0.669 bits a letter
+    assert abs(shares.max() * task.distinct(3) - 1) < 0.05
+    assert task.distinct(12) == 2**12 == SMALLEST_SPACE  # half of the letters are 2
+    assert shared_depth(task) == 11
+    assert shared_depth(Words("reset", length=20)) == 20  # 9 % of the words of 18 letters hold throughout
+
+
+def answers_differ(task):
+    """Whether some split has other answers than the task as a whole: chi square on answers of one token."""
+    undivided = np.asarray(task.sample(40_000, key=KEY).answer)[:, 0]
+    tokens, counts = np.unique(undivided, return_counts=True)
+    found = [np.asarray(drawn(task, split, 2000, task.max_depth, KEY).answer)[:, 0] for split in SPLITS]
+    expected = 2000 * counts / len(undivided)
+    distances = [np.sum(((part[:, None] == tokens).sum(0) - expected) ** 2 / expected) for part in found]
+    degrees = len(tokens) - 1
+    return max(distances) > degrees + 5 * np.sqrt(2 * degrees)
+
+
+def test_no_split_has_other_answers_than_the_task(monkeypatch):
+    task = Words("S5", length=20)
+    assert shared_depth(task) == shared_depth(task.control) == 11
+    assert not answers_differ(task)
+    assert not answers_differ(task.control)
+    monkeypatch.setattr(Words, "distinct", lambda self, depth: SMALLEST_SPACE * (depth >= 18))
+    assert answers_differ(Words("reset", length=20))  # 9 % of the words begin with 18 times hold

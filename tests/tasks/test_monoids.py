@@ -80,17 +80,76 @@ def test_words_of_one_length_reach_every_element(name):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("S5", (False, False, False)),
-        ("A5", (False, False, False)),
-        ("A4xZ5", (True, False, False)),
-        ("Z60", (True, True, False)),
-        ("parity", (True, True, False)),
-        ("reset", (True, False, True)),
+        ("S5", (False, False, 0)),
+        ("A5", (False, False, 0)),
+        ("A4xZ5", (True, False, 0)),
+        ("Z60", (True, True, 0)),
+        ("parity", (True, True, 0)),
+        ("reset", (True, False, 1)),
+        ("registers", (True, False, 2)),
     ],
 )
 def test_what_each_is(name, kind):
     built_in = MONOIDS[name]()
-    assert (built_in.is_solvable, built_in.is_addition, built_in.is_reset) == kind
+    registers = 0 if built_in.registers is None else built_in.registers.shape[1]
+    assert (built_in.is_solvable, built_in.is_addition, registers) == kind
+
+
+def test_two_registers_keep_what_was_written_last():
+    registers = MONOIDS["registers"]()
+    for word in product(registers.elements, repeat=3):
+        state, last = registers.identity, {"a": "", "b": ""}
+        for letter in word:
+            state = registers.table[state][registers.elements.index(letter)]
+            for written in {"hold": []}.get(letter, [letter[i : i + 2] for i in range(0, len(letter), 2)]):
+                last[written[0]] = written
+        assert registers.elements[state] == ("".join(last.values()) or "hold")
+
+
+def product_of_resets(sizes):
+    """By the definition: in every place the later value, where 0 is none."""
+    members = list(product(*map(range, sizes)))
+    index = {member: i for i, member in enumerate(members)}
+    return [[index[tuple(y or x for x, y in zip(a, b, strict=True))] for b in members] for a in members], [
+        index[m] for m in members if sum(map(bool, m)) == 1
+    ]
+
+
+@given(st.lists(st.integers(2, 4), min_size=1, max_size=3), st.data())
+def test_registers_are_found_whatever_the_elements_are_called(sizes, data):
+    table, letters = product_of_resets(sizes)
+    k = len(table)
+    order = data.draw(st.permutations(range(k)))
+    back = [order.index(i) for i in range(k)]
+    renamed = monoid(
+        [[order[table[back[a]][back[b]]] for b in range(k)] for a in range(k)],
+        sorted({order[0], *(order[g] for g in letters)}),
+    )
+    assert renamed.registers.shape == (k, len(sizes))
+    for a, b in product(range(k), repeat=2):
+        later = np.where(renamed.registers[b] != order[0], renamed.registers[b], renamed.registers[a])
+        assert np.array_equal(renamed.registers[renamed.table[a][b]], later)
+
+
+def test_what_only_looks_like_registers_is_none():
+    maximum = [[max(a, b) for b in range(4)] for a in range(4)]
+    left_zeros = [[0, 1, 2], [1, 1, 1], [2, 2, 2]]
+    free_left_regular = [
+        "",
+        "a",
+        "b",
+        "ab",
+        "ba",
+    ]  # the order in which letters first come: they overwrite nothing
+
+    def first_comes(a, b):
+        return free_left_regular.index("".join(dict.fromkeys(free_left_regular[a] + free_left_regular[b])))
+
+    regular = [[first_comes(a, b) for b in range(5)] for a in range(5)]
+    mirrored = [list(row) for row in zip(*regular, strict=True)]  # idempotent, but a and b do not commute
+    for table in (maximum, left_zeros, regular, mirrored):
+        assert monoid(table).registers is None
+    assert monoid(mirrored, [0, 1, 2]).registers is None
 
 
 def test_solvable_by_galois():

@@ -48,11 +48,13 @@ def relabelled_reset():
     [
         Words("parity", length=11),
         Words("A4xZ5", length=11),
+        Words("registers", length=11),
+        Words("registers", length=11, generators="all"),
         Words(relabelled_s3(), length=11),
         Words(relabelled_reset(), length=11),
         Words(monoid([[0]], name="trivial"), length=11),
     ],
-    ids=lambda task: getattr(task.monoid, "name", task.monoid),
+    ids=lambda task: f"{getattr(task.monoid, 'name', task.monoid)}, {task.generators}",
 )
 def test_trace_labels_and_answer_are_the_fold(task):
     table = task._monoid.table
@@ -91,9 +93,9 @@ def test_every_letter_is_as_likely():
 
 
 def test_controls():
-    assert Words("S5", length=9).control == Words("reset", length=9)
-    assert Words("A5", generators="all").control == Words("reset", generators="all")
-    assert [Words(name).control for name in ("A4xZ5", "Z60", "parity", "reset")] == [None] * 4
+    assert Words("S5", length=9).control == Words("registers", length=9)
+    assert Words("A5", generators="all").control == Words("registers", generators="all")
+    assert [Words(name).control for name in ("A4xZ5", "Z60", "parity", "reset", "registers")] == [None] * 5
 
 
 def test_render():

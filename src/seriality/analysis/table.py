@@ -5,8 +5,9 @@ judged beside a control: a solver that fails at both tasks has shown nothing abo
 learning rate of each row and task is chosen on validation counts, and test counts are read only after that.
 
 Diverged runs are failures that count. Records of one row and task that differ in more than seed and learning
-rate are not mixed: the settings of the record added last are taken and the others are counted as left out. A
-control is one only if solver, training and depths are those of the serial task.
+rate, or in how instances were divided, are not mixed: the settings of the record added last are taken and the
+others are counted as left out. A control is one only if solver, training and depths are those of the serial
+task.
 """
 
 import json
@@ -188,15 +189,18 @@ def rows(runs: Sequence[Run], *, expected: Sequence[ExpectedLike], rule: Rule) -
     }
 
 
-def verdict(table: dict[str, list[Row]], *, rule: Rule) -> Verdict:
-    """The verdict on the claim that every row is as expected, in every family that was run."""
+def verdict(table: dict[str, list[Row]], *, rule: Rule, missing: int = 0) -> Verdict:
+    """The verdict on the claim that every row is as expected, in every family of the study.
+
+    While trials are `missing` a row that has all of its seeds may contradict, and nothing is supported.
+    """
     every = [row for family in table.values() for row in family]
     contradicting = [row for row in every if row.verdict == "contradicts"]
     if contradicting:
         return Verdict("contradicted", tuple(f"{row.name} ({row.family})" for row in contradicting))
-    if every and all(row.verdict == "agrees" for row in every):
+    if every and not missing and all(row.verdict == "agrees" for row in every):
         return Verdict("supported", tuple(f"all rows agree ({family})" for family in table))
-    reasons = []
+    reasons = [f"{missing} trials of the study are missing"] if missing else []
     for family, members in table.items():
         for state in ("not run", "undecided"):
             if names := [row.name for row in members if row.agreement == state]:
@@ -313,7 +317,7 @@ def _run(record: RecordLike, rule: Rule) -> Run:
         family=str(settings["family"]),
         role=settings["role"],
         row=str(settings["row"]),
-        conditions=json.dumps(settings | varied, sort_keys=True),
+        conditions=json.dumps([settings | varied, outcome.get("shared_depth")], sort_keys=True),
         regime=json.dumps([settings.get("solver"), varied["training"], sorted(depths)], sort_keys=True),
         learning_rate=rate,
         seed=int(settings["seed"]),

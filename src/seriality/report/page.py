@@ -17,7 +17,7 @@ from ..analysis import Row, Side
 from ..store import Record
 from . import figures
 from .summary import RULE, Summary, count, plain, summaries
-from .terminal import agreement, deepest, heading, no_verdict, reach, solves, span, yes_no
+from .terminal import agreement, heading, no_verdict, reach, solves, span, yes_no
 
 CAPTIONS = {
     "accuracy_against_depth": (
@@ -123,7 +123,11 @@ def _section(summary: Summary, drawn: list[Markup]) -> Markup:
         made = count(summary.other_rule, "record")
         fixed = f"The decision rule as it is now; it was another for {made} of this study"
     rule = element("ol", *(element("li", each) for each in claim.rule))
-    facts = (part for name, value in summary.facts for part in (element("dt", name), element("dd", value)))
+    facts = (
+        part
+        for name, value in summary.facts + summary.caveats
+        for part in (element("dt", name), element("dd", value))
+    )
     return element(
         "section",
         element("h2", f"Study {summary.study}"),
@@ -143,7 +147,8 @@ def _key() -> str:
     return (
         "Span: the longest chain of dependent operations behind one answer, metered from the program, as "
         "a function of the input length n. Reach: the largest depth up to which test accuracy is at least "
-        f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Control: a "
+        f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Solves: a no "
+        "says what was not learnt in the steps given, not what cannot be. Control: a "
         "twin task in the same format that has a shortcut; failing at both shows nothing about serial "
         f"problems. In brackets: fewer than {RULE.seeds} seeds, not evidence. Work: operations behind one "
         "answer, metered, where the prompt has the length trained on."
@@ -170,7 +175,7 @@ def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
         )
         rows.append(element("tr", *cells))
     head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
-    title = element("h3", f"{heading(summary, family)}; depth up to {deepest(members)}")
+    title = element("h3", heading(summary, family))
     return Markup(title + element("div", element("table", head, element("tbody", *rows)), cls="wide"))
 
 

@@ -5,7 +5,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ RULE = Rule(
 class Summary:
     """One study: its table by family, its verdict if it is the claim's own study, and on what it ran.
 
-    `other_rule` counts records that were made when the claim's rule was not what it is now.
+    `other_rule` counts records that were made when the claim's rule was not what it is now. `caveats` are
+    what a reader of the table alone should know.
     """
 
     study: str
@@ -36,6 +37,7 @@ class Summary:
     verdict: Verdict | None
     other_rule: int
     facts: tuple[tuple[str, str], ...]
+    caveats: tuple[tuple[str, str], ...]
 
 
 def summaries(records: Sequence[Record]) -> list[Summary]:
@@ -82,44 +84,56 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
     table = rows(runs, expected=claims.TABLE_1, rule=RULE)
     rule = digest(asdict(claim))
     made_under = [each.provenance.get("rules") for each in records]
+    other_rule = sum(not isinstance(each, dict) or each.get(claim.id) != rule for each in made_under)
+    left_out = sum(row.left_out for members in table.values() for row in members)
+    trials = [each.provenance.get("trials") for each in records]
+    planned = max((each for each in trials if isinstance(each, int) and each < 2**31), default=0)
+    missing = max(0, planned - (len(records) - left_out))
+    known = {expected.name for expected in claims.TABLE_1}
+    strangers = sum(run.row not in known for run in runs)
+    caveats = (
+        ("Missing", f"{missing:,} of {planned:,} trials" if missing else ""),
+        (
+            "Depths too small for separate splits",
+            _several(
+                f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth
+            ),
+        ),
+        ("Made under another decision rule", count(other_rule, "record") if other_rule else ""),
+        ("Not shown: other settings", count(left_out, "record") if left_out else ""),
+        ("Not shown: rows not in the paper's table", count(strangers, "record") if strangers else ""),
+        ("Not shown: not of this form", count(unread, "record") if unread else ""),
+    )
     return Summary(
         study=plain(study),
         claim=claim,
         table=table,
-        verdict=verdict(table, rule=RULE) if study == claim.study else None,
-        other_rule=sum(not isinstance(each, dict) or each.get(claim.id) != rule for each in made_under),
-        facts=tuple((name, value) for name, value in _facts(records, runs, table, unread) if value),
+        verdict=verdict(table, rule=RULE, missing=missing) if study == claim.study else None,
+        other_rule=other_rule,
+        facts=tuple((name, value) for name, value in _facts(records, runs) if value),
+        caveats=tuple((name, value) for name, value in caveats if value),
     )
 
 
-def _facts(records: list[Record], runs: list[Run], table: dict[str, list[Row]], unread: int):
+def _facts(records: list[Record], runs: list[Run]) -> Iterator[tuple[str, str]]:
     provenance = [record.provenance for record in records]
     trainings = [record.settings.get("training") for record in records]
     budgets = [each for each in trainings if isinstance(each, dict)]
-    known = {expected.name for expected in claims.TABLE_1}
-    left_out = sum(row.left_out for members in table.values() for row in members)
     yield "Records", count(len(records), "trial")
     yield "Seeds", _several(sorted({run.seed for run in runs}))
     yield "Diverged", count(sum(run.diverged for run in runs), "trial")
     yield "Tasks", _several(f"{run.family}, {run.role}: {run.task}" for run in runs)
-    yield (
-        "Depths too small for separate splits",
-        _several(f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth),
-    )
     yield "Training steps, at most", _several(each.get("steps") for each in budgets)
     yield "Batch", _several(each.get("batch") for each in budgets)
     yield "Learning rates", _several(each.get("learning_rate") for each in budgets)
     yield "Test instances per depth", _several(run.tries for run in runs)
     yield "Wall time, all trials", duration(sum(map(_wall_s, provenance)))
     yield "Device", _several(each.get("device") for each in provenance)
+    yield "Machine", _several(each.get("machine") for each in provenance)
     yield "Commit", _several(each.get("commit") for each in provenance)
     yield "Versions", _several(_versions(each.get("versions")) for each in provenance)
     days = sorted(plain(each.get("created"))[:10] for each in provenance if each.get("created"))
     yield "Run on", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
-    yield "Not shown: other settings", count(left_out, "record") if left_out else ""
-    others = sum(run.row not in known for run in runs)
-    yield "Not shown: rows not in the paper's table", count(others, "record") if others else ""
-    yield "Not shown: not of this form", count(unread, "record") if unread else ""
 
 
 def _several(values: Any) -> str:

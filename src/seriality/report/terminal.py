@@ -66,12 +66,14 @@ def agreement(row: Row) -> str:
 
 def heading(summary: Summary, family: str) -> str:
     """The title of a table: study, family, tasks, and the number of seeds with what it is worth."""
-    seeds = sorted({row.seeds for row in summary.table[family] if row.agreement != "not run"})
-    span = " to ".join(dict.fromkeys((str(seeds[0]), count(seeds[-1], "seed")))) if len(seeds) > 1 else None
-    text = span or (count(seeds[0], "seed") if seeds else "no seeds")
-    return f"{summary.study}: {plain(family)}, {text}" + (
-        ", not evidence" if not seeds or seeds[0] < RULE.seeds else ""
+    members = summary.table[family]
+    seeds = sorted({row.seeds for row in members if row.agreement != "not run"}) or [0]
+    number = ("" if seeds[0] == seeds[-1] else f"{seeds[0]} to ") + count(seeds[-1], "seed")
+    worth = (
+        ", not evidence" if seeds[-1] < RULE.seeds else ", not all evidence" if seeds[0] < RULE.seeds else ""
     )
+    depths = sorted({depth for side in _sides(members) for depth in side.runs[0].depths})
+    return f"{summary.study}: {plain(family)}, depths {', '.join(map(str, depths))}; {number}{worth}"
 
 
 def no_verdict(claim: Claim) -> str:
@@ -81,7 +83,11 @@ def no_verdict(claim: Claim) -> str:
 
 def deepest(members: Sequence[Row]) -> int:
     """The largest depth that was evaluated on any task of a family."""
-    return max((side.max_depth for row in members for side in (row.serial, row.control) if side), default=0)
+    return max((side.max_depth for side in _sides(members)), default=0)
+
+
+def _sides(members: Sequence[Row]) -> list[Side]:
+    return [side for row in members for side in (row.serial, row.control) if side]
 
 
 def _study(summary: Summary) -> Iterator[RenderableType]:
@@ -120,10 +126,13 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
             " by these records",
             *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
+    for name, value in summary.caveats:
+        yield Text(f"{name}: {value}")
     yield Text(
         "Span: metered, n = input length. Reach: depth up to which accuracy is at least "
         f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval if it has a width). "
-        "Control: reach on a twin task that has a shortcut. Paper: parallel, solves. In brackets: too few "
-        "seeds to be evidence.",
+        "Control: reach on a twin task that has a shortcut. Solves: a no says what was not learnt in the "
+        "steps given, not what cannot be. Paper: parallel, solves. In brackets: too few seeds to be "
+        "evidence.",
         style="dim",
     )

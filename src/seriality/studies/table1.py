@@ -84,7 +84,7 @@ TABLE1 = Study(
 
 DEMO = Study(
     name="demo",
-    title="Table 1 in the small: S5 words up to length 16 and the reset control",
+    title="Table 1 in the small: S5 words up to length 16 and their control",
     claims=("C01",),
     seeds=1,
     trials=lambda seeds: trials("demo", DEMO_FAMILIES, seeds),

@@ -1,4 +1,5 @@
-"""Evaluation: answers right and answers tried, by depth, on instances no training has seen.
+"""Evaluation: answers right and answers tried, by depth, on instances no training has seen where a depth has
+enough of them (`splits`).
 
 All replicas, solvers and seeds are asked the same instances of a task: their key depends on split and depth
 alone, so that a comparison is paired.

@@ -8,7 +8,9 @@ is done. So a process killed at any moment loses the running group at most, and 
 import dataclasses
 import datetime
 import importlib.metadata
+import os
 import platform
+import re
 import subprocess
 import time
 from bisect import bisect_left
@@ -80,6 +82,11 @@ def run(
 ) -> int:
     """Runs what is missing of a study; returns the number of records written."""
     every = groups(study, seeds)
+    provenance = {
+        **environment(),  # now: a commit made while this runs is not what runs
+        "rules": {name: digest(dataclasses.asdict(CLAIMS[name])) for name in study.claims},
+        "trials": sum(map(len, every)),
+    }
     program, written = None, 0
     with Turns(store.path) as turns:
         for wait in (False, True):  # first what no other process runs now, then what is still missing
@@ -91,7 +98,7 @@ def run(
                     here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
                     observe(here)
                     if program is None or program.name != pending[0].program:
-                        program = _Program(pending[0], study)
+                        program = _Program(pending[0], provenance)
                     written += _run_and_write(program, pending, store, observe, here)
                 turns.give_back(turn)
     return written
@@ -105,9 +112,8 @@ def _missing(group: list[Trial], store: Store) -> list[Trial]:
 class _Program:
     """What trials share that differ in learning rate and seed alone: compiled once, used for all of them."""
 
-    def __init__(self, trial: Trial, study: Study):
-        self.name = trial.program
-        self.rules = {name: digest(dataclasses.asdict(CLAIMS[name])) for name in study.claims}
+    def __init__(self, trial: Trial, provenance: dict[str, Any]):
+        self.name, self.provenance = trial.program, provenance
         task, training = trial.task, trial.training
         self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
         self.depths = depths_of(task)
@@ -174,8 +180,8 @@ def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., No
     parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
     shared = program.outcome | {"parameters": parameters}
     provenance = {
-        **environment(),
-        "rules": program.rules,
+        **program.provenance,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "wall_s": round(time.perf_counter() - started, 2),
         "first_chunk_s": round(first_chunk_s, 2),
         "together": len(trials),
@@ -246,7 +252,7 @@ def _meter(settings, task, model):
 
 
 def environment() -> dict[str, Any]:
-    """Versions, commit, device and time, for a record."""
+    """Versions, commit, device and machine, for a record."""
     device = jax.devices()[0]
     packages = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
     return {
@@ -254,8 +260,17 @@ def environment() -> dict[str, Any]:
         | {package: importlib.metadata.version(package) for package in packages},
         "commit": _commit(),
         "device": f"{device.platform}: {device.device_kind}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": f"{_processor()}, {os.cpu_count()} cores",
     }
+
+
+def _processor() -> str:
+    """The name of the processor, or its architecture where the system does not tell."""
+    try:
+        names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

@@ -2,7 +2,7 @@
 
 | task | depth | serial for | control |
 |---|---|---|---|
-| `Words` | letters | constant depth (NC1-complete) over S5, A5 | the reset monoid |
+| `Words` | letters | constant depth (NC1-complete) over S5, A5 | two registers |
 | `ElementaryAutomaton` | steps | any polylogarithm (P-complete) under Rule 110 | Rule 90 |
 | `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
 

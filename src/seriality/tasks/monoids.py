@@ -5,8 +5,8 @@ permutations a·b is "first a, then b".
 
 What a monoid is decides what its words cost. Barrington (1989) and Barrington & Thérien (1988): if some
 group inside it is not solvable (S5, A5) its word problem is complete for NC1 under AC0 reductions; if all
-are solvable (A4×Z5, Z60, parity) it is in ACC0, hence in TC0; if all are trivial (reset) it is in AC0. A
-table says nothing of how hard the words are to learn.
+are solvable (A4×Z5, Z60, parity) it is in ACC0, hence in TC0; if all are trivial (reset, registers) it is in
+AC0. A table says nothing of how hard the words are to learn.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,10 +64,14 @@ class Monoid:
         return bool(np.array_equal(self.array, (k[:, None] + k) % self.size))
 
     @cached_property
-    def is_reset(self) -> bool:
-        """Whether all but the identity are right zeros (a·b = b): a word is its last such letter."""
-        others = np.delete(np.arange(self.size), self.identity)
-        return bool(np.all(self.array[:, others] == others))
+    def registers(self) -> np.ndarray | None:
+        """If this is a product of reset monoids, one a register, what each element writes into each of them,
+        as an element (the identity where it writes nothing): shape [size, registers]. Else None.
+
+        In a reset monoid all but the identity are right zeros (a·b = b). A product of them holds in each
+        register the last that was written there. It is recognised by generators that write one register each.
+        """
+        return _registers(self.array, sorted({*self.generators} - {self.identity}), self.identity)
 
     @cached_property
     def is_solvable(self) -> bool:
@@ -173,6 +177,27 @@ def _units(table: np.ndarray, e: int) -> np.ndarray:
     return local[np.any(products == e, axis=1)]  # right inverses are two-sided: the monoid is finite
 
 
+def _registers(table: np.ndarray, letters: list[int], e: int) -> np.ndarray | None:
+    """See `Monoid.registers`. Two letters write the same register if each overwrites the other."""
+    overwrites = table[np.ix_(letters, letters)] == letters
+    register = np.argmax(overwrites, axis=0) if letters else np.zeros(0, int)
+    _, register = np.unique(register, return_inverse=True)
+    if not np.array_equal(overwrites, register[:, None] == register):
+        return None
+    writes = np.full((len(table), register.max(initial=-1) + 1), e)
+    found = [e]
+    for element in found:  # grows while it is read
+        for letter, place in zip(letters, register.tolist(), strict=True):
+            product = int(table[element, letter])
+            if product not in found:
+                writes[product] = writes[element]
+                writes[product, place] = letter
+                found.append(product)
+    holds = np.where(writes == e, writes[:, None], writes)  # [a, b, register]: what a·b must hold
+    told_apart = len(np.unique(writes, axis=0)) == len(table)
+    return writes if told_apart and np.array_equal(writes[table], holds) else None
+
+
 def _is_solvable(table: np.ndarray, group: np.ndarray, e: int) -> bool:
     """Whether the derived series of a group ends at {e}."""
     while len(group) > 1:
@@ -258,6 +283,15 @@ def _reset() -> Monoid:
     return monoid(table, [0] * 14 + [1, 2], name="reset", elements=["hold", "set0", "set1"])
 
 
+def _two_registers() -> Monoid:
+    """Two registers of one bit; half of the letters hold, so that either bit was often written far back."""
+    first, second = np.divmod(np.arange(9), 3)
+    reset = np.array([[0, 1, 2], [1, 1, 2], [2, 1, 2]])
+    table = 3 * reset[np.ix_(first, first)] + reset[np.ix_(second, second)]
+    names = [f"{a}{b}" for a in ("", "a0", "a1") for b in ("", "b0", "b1")]
+    return monoid(table, [0, 0, 0, 0, 1, 2, 3, 6], name="registers", elements=["hold", *names[1:]])
+
+
 MONOIDS: dict[str, Callable[[], Monoid]] = {
     "S5": cache(_s5),
     "A5": cache(_a5),
@@ -265,11 +299,12 @@ MONOIDS: dict[str, Callable[[], Monoid]] = {
     "Z60": cache(lambda: _cyclic("Z60", 60, 0, 12, 15, 20)),
     "parity": cache(lambda: _cyclic("parity", 2, 0, 1)),
     "reset": cache(_reset),
+    "registers": cache(_two_registers),
 }
 """The built-in monoids, each built when first called for.
 
 Generators: S5 (01) and (01234); A5 (012) and (01234); A4xZ5 (012)+1 and (01)(23)+0; reset all three, of 16
-letters 14 hold: were they equally likely, the last two letters alone would give 94 % of the answers. In an
-abelian group the product of a word depends on the counts of its letters alone, and with one letter on its
-length alone. So parity has 0 and 1; Z60 has 0 and 12, 15, 20, the generators of its parts of order 5, 4, 3.
+letters 14 hold; registers a0, a1, b0, b1, and of 8 letters 4 hold. In an abelian group the product of a word
+depends on the counts of its letters alone, and with one letter on its length alone: parity has 0 and 1, and
+Z60 has 0 and 12, 15, 20, the generators of its parts of order 5, 4, 3.
 """

@@ -5,9 +5,9 @@ own, so each position of the prompt is labelled with the product so far.
 
 Over a group that is not solvable (S5, A5) the problem is complete for NC1 (Barrington 1989), so no constant
 depth suffices if TC0 ≠ NC1, and logarithmic span does: the reference multiplies in a balanced tree. The
-control is the reset monoid (flip-flop), whose product is the last letter that sets. Addition modulo k takes
-one sum. A4×Z5 is in ACC0 and so has a constant-depth circuit, which the reference does not use: its span, the
-tree's, is an upper bound that is not tight. See `monoids`.
+control is two reset monoids side by side (flip-flops, here registers of one bit), whose product is what was
+last written in each. Addition modulo k takes one sum. A4×Z5 is in ACC0 and so has a constant-depth circuit,
+which the reference does not use: its span, the tree's, is an upper bound that is not tight. See `monoids`.
 
 What this task does not show: anything beyond NC1. It is serial for constant depth and no further.
 """
@@ -73,14 +73,12 @@ class Words(AbstractTask):
 
     @property
     def control(self) -> "Words | None":
-        """The same task over the reset monoid; None where the monoid is solvable, so not NC1-complete."""
-        return None if self._monoid.is_solvable else replace(self, monoid="reset")
+        """The same task over two registers; None where the monoid is solvable, so not NC1-complete."""
+        return None if self._monoid.is_solvable else replace(self, monoid="registers")
 
     def distinct(self, depth: int) -> int:
-        share = np.unique(self._letters, return_counts=True)[1] / len(self._letters)
-        if np.all(share == share[0]):
-            return len(share) ** depth
-        return int(2 ** min(depth * -np.sum(share * np.log2(share)), 62))
+        _, counts = np.unique(self._letters, return_counts=True)
+        return len(self._letters) ** depth // int(counts.max()) ** depth
 
     def leading(self, depth: int) -> int:
         return depth
@@ -99,22 +97,27 @@ class Words(AbstractTask):
         if self._monoid.is_addition:
             total = jnp.sum(jnp.maximum(word - FIRST, 0), keepdims=True)
             return jax.lax.rem(total, jnp.int32(self._monoid.size)) + FIRST
-        if self._monoid.is_reset:
-            sets = lookup(self._is_not_identity, word)
-            last = jnp.max(jnp.where(sets, jnp.arange(1, self.length + 1), 0), keepdims=True)
-            return lookup(jnp.concatenate([self._identity, word]), last)
+        if self._writes is not None:
+            writes = lookup(self._writes != self._identity, word)
+            last = jnp.max(jnp.where(writes, jnp.arange(1, self.length + 1)[:, None], 0), axis=0)
+            word = lookup(jnp.concatenate([self._identity, word]), last)
+            if len(word) > 1:  # a letter may write more than one register
+                word = lookup(self._writes, word, jnp.arange(len(word)))
         while len(word) > 1:
             pairs, odd_one = word[: len(word) // 2 * 2].reshape(-1, 2), word[len(word) // 2 * 2 :]
             word = jnp.concatenate([lookup(self._products, pairs[:, 0], pairs[:, 1]), odd_one])
         return word
 
     def cost(self) -> Cost:
-        """Addition: shift, floor, sum, remainder, shift. Reset: four steps. Else one lookup a product."""
+        """Addition: shift, floor, sum, remainder, shift. Registers: what writes, where, the last, its letter,
+        what that writes, and one product for each further register. Else one lookup a product."""
         n = self.length
         if self._monoid.is_addition:
             return Cost(work=3 * n + 1, span=4 + (n > 1))
-        if self._monoid.is_reset:
-            return Cost(work=3 * n, span=3 + (n > 1))
+        if self._monoid.registers is not None:
+            k = self._monoid.registers.shape[1]
+            several = (k > 1) * (2 * k - 1)
+            return Cost(work=3 * k * n + several, span=3 + (n > 1) + (k > 1) + (k - 1).bit_length())
         return Cost(work=n - 1, span=(n - 1).bit_length())
 
     def render(
@@ -149,9 +152,12 @@ class Words(AbstractTask):
         return np.array([self._monoid.identity + FIRST], np.int32)
 
     @cached_property
-    def _is_not_identity(self) -> np.ndarray:
-        tokens = np.arange(FIRST + self._monoid.size)
-        return (tokens >= FIRST) & (tokens != self._identity)
+    def _writes(self) -> np.ndarray | None:
+        """`Monoid.registers` over tokens."""
+        if (registers := self._monoid.registers) is None:
+            return None
+        none = np.broadcast_to(self._identity, (FIRST, registers.shape[1]))
+        return np.concatenate([none, registers.astype(np.int32) + FIRST])
 
     @cached_property
     def _products(self) -> np.ndarray:
