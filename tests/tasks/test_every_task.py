@@ -83,7 +83,7 @@ INSTANCES_OF = {
     ("Words(monoid='A5', length=7, generators='all')", 3): "24ee049bd311af58",
     ("Words(monoid='Z60', length=7, generators='few')", 3): "0af124f48a152856",
     ("Words(monoid='reset', length=7, generators='few')", 3): "eddb771d0c9c3c3f",
-    ("Words(monoid='registers', length=7, generators='few')", 3): "0797d9857d4d2bbb",
+    ("Words(monoid='registers', length=7, generators='few')", 3): "60d8c01d4c20ff56",
     ("ElementaryAutomaton(rule=110, width=5, steps=4)", 2): "583a9b21f72f575c",
     ("ElementaryAutomaton(rule=90, width=5, steps=4)", 2): "c75156b6f7cdb10e",
     ("CircuitValue(gates_per_layer=3, layers=4, wiring='deep')", 2): "1ac51cda5bcd8b89",

@@ -284,12 +284,12 @@ def _reset() -> Monoid:
 
 
 def _two_registers() -> Monoid:
-    """Two registers of one bit; half of the letters hold, so that either bit was often written far back."""
+    """Two registers of one bit: a letter writes one of them or holds."""
     first, second = np.divmod(np.arange(9), 3)
     reset = np.array([[0, 1, 2], [1, 1, 2], [2, 1, 2]])
     table = 3 * reset[np.ix_(first, first)] + reset[np.ix_(second, second)]
     names = [f"{a}{b}" for a in ("", "a0", "a1") for b in ("", "b0", "b1")]
-    return monoid(table, [0, 0, 0, 0, 1, 2, 3, 6], name="registers", elements=["hold", *names[1:]])
+    return monoid(table, [0, 1, 2, 3, 6], name="registers", elements=["hold", *names[1:]])
 
 
 MONOIDS: dict[str, Callable[[], Monoid]] = {
@@ -304,7 +304,7 @@ MONOIDS: dict[str, Callable[[], Monoid]] = {
 """The built-in monoids, each built when first called for.
 
 Generators: S5 (01) and (01234); A5 (012) and (01234); A4xZ5 (012)+1 and (01)(23)+0; reset all three, of 16
-letters 14 hold; registers a0, a1, b0, b1, and of 8 letters 4 hold. In an abelian group the product of a word
-depends on the counts of its letters alone, and with one letter on its length alone: parity has 0 and 1, and
-Z60 has 0 and 12, 15, 20, the generators of its parts of order 5, 4, 3.
+letters 14 hold; registers hold, a0, a1, b0, b1. In an abelian group the product of a word depends on the
+counts of its letters alone, and with one letter on its length alone: parity has 0 and 1, and Z60 has 0 and
+12, 15, 20, the generators of its parts of order 5, 4, 3.
 """
