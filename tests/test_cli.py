@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seriality import cli
+from seriality.claims import CLAIMS
 from seriality.networks import NETWORKS
 from seriality.solvers import SOLVERS
 from seriality.store import APPLICATION, Record, Store, digest
@@ -50,7 +51,7 @@ def start(folder, *arguments, **environment):
 
 
 def test_every_registry_is_listed():
-    for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES), strict=True):
+    for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES, CLAIMS), strict=True):
         code, out, _ = call("list", kind)
         names = [line for line in out.splitlines() if not line.startswith(" ")]
         assert (code, names) == (0, list(registry))
@@ -183,6 +184,8 @@ def test_an_instance_is_shown_with_its_answer_cost_and_control(task):
     cost = TASKS[task]().cost()
     for part in ("depth: 3 of", f"work {cost.work}, span {cost.span}", "control: " + task, "answer: "):
         assert part in out
+    grows = {"Words": "log2 n", "ElementaryAutomaton": "n", "CircuitValue": "2n + 1"}
+    assert f"span {cost.span}, at depth n {grows[task]}\n" in out
     assert call("show", task, "--depth", 3, "--seed", 7)[1] == out
     assert call("show", task, "--seed", 7)[1] != call("show", task, "--seed", 8)[1]
 

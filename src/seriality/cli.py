@@ -24,11 +24,12 @@ import typer
 
 if TYPE_CHECKING:
     from .store import Record
+    from .tasks.base import AbstractTask
 
 STORE = Path("seriality.sqlite")
 OUT = Path("report.html")
 DEVICES = ("auto", "cpu", "gpu")
-KINDS = ("tasks", "networks", "solvers", "studies")
+KINDS = ("tasks", "networks", "solvers", "studies", "claims")
 DOCTYPE = b"<!doctype html>"
 """How every page begins."""
 MOST_SEEDS = 1000
@@ -66,7 +67,10 @@ def _whole(text: str | int) -> int:
 StoreOption = Annotated[
     Path,
     typer.Option(
-        "--store", parser=_file, metavar="FILE", help="The file of records; made if it is not there."
+        "--store",
+        parser=_file,
+        metavar="FILE",
+        help="The file of records; a run makes it if it is not there.",
     ),
 ]
 OutOption = Annotated[
@@ -169,12 +173,12 @@ def run(
 
 
 @app.command("list")
-def list_(kind: Annotated[str, typer.Argument(help="tasks, networks, solvers or studies.")]) -> None:
-    """List the tasks, networks, solvers or studies, with their dials."""
+def list_(kind: Annotated[str, typer.Argument(help="tasks, networks, solvers, studies or claims.")]) -> None:
+    """List the tasks, networks or solvers with their dials, the studies, or the claims with their rules."""
 
     def work(stop: _Stop) -> None:
         _pick("kind", kind, KINDS)
-        for name, dials, text in _listed(kind):
+        for name, text, dials in _listed(kind):
             typer.echo(f"{name}\n  {text}\n  {dials}")
 
     _carry_out(work)
@@ -380,11 +384,21 @@ def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
     """Name, one line of text and dials of every entry of a list."""
     import inspect
 
+    if kind == "claims":
+        from .claims import CLAIMS
+
+        for claim in CLAIMS.values():
+            yield (
+                claim.id,
+                f"Section {claim.section}: {claim.statement}",
+                "\n  - ".join(("rule:", *claim.rule)),
+            )
+        return
     if kind == "studies":
         from .studies import STUDIES
 
         for study in STUDIES.values():
-            trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims)
+            trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
             yield study.name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
         return
     entries: Mapping[str, type]
@@ -426,15 +440,26 @@ def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
         _fail(str(error))
     except (MemoryError, RuntimeError):
         _fail(f"{name} with {' '.join(settings)} is too large for this machine's memory; try smaller dials")
-    layout, cost = task.format, task.cost()
+    layout = task.format
     typer.echo(
         f"{task!r}\n"
         f"depth: {instance.depth} of {task.max_depth}\n"
         f"tokens: prompt {layout.prompt_length}, trace {layout.trace_length}, answer {layout.answer_length}\n"
-        f"declared cost at depth {task.max_depth}: work {cost.work}, span {cost.span}\n"
-        f"control: {task.control or 'none, this task is one'}\n"
+        f"cost: {_cost(task)}\n"
+        f"control: {f'{task.control}, {_cost(task.control)}' if task.control else 'none, this task is one'}\n"
     )
     typer.echo(task.render(instance.prompt, instance.trace, instance.answer))
+
+
+def _cost(task: "AbstractTask") -> str:
+    """The declared cost of the largest instance, and how the span grows with the largest depth."""
+    from .meter import growth
+
+    cost = task.cost()
+    grows = ""
+    with suppress(ValueError):  # too large a task, perhaps, at these depths
+        grows = f", at depth n {growth({n: task.resized(n).cost().span for n in (32, 64, 128, 256)}).formula}"
+    return f"work {cost.work}, span {cost.span}{grows}"
 
 
 def _dials(task_class: type, settings: list[str]) -> dict[str, Any]:

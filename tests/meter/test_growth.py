@@ -1,5 +1,7 @@
 """Laws of growth: on programs whose law is known, on closed forms, and on what must not be named."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -99,6 +101,20 @@ def test_formulas_read_as_people_write_them():
     assert growth({n: n - 3 for n in GRID}).formula == "n - 3"
     assert growth({n: n // 2 for n in GRID}).formula == "1/2 n"
     assert growth({n: n * n - n for n in GRID}).formula == "n² - n"
+
+
+def test_a_fourth_length_is_asked_for_where_it_could_tell():
+    assert growth({16: 272, 32: 1056, 64: 4160}).formula == "no exact law; some laws need a fourth length"
+    assert growth({16: 272, 32: 1056, 64: 4160, 128: 16512}).formula == "n² + n"
+    assert growth({16: 4, 32: 9, 64: 12, 128: 40}).formula == "no exact law"
+
+
+@pytest.mark.parametrize(
+    "spans", [[1, 2, 3], {16: measure(jnp.tanh, jnp.zeros(3)), 32: 1, 64: 1}, {16: 1.5, 32: 1, 64: 1}]
+)
+def test_what_is_no_span_is_refused(spans):
+    with pytest.raises(TypeError, match=r"\.span for n in"):
+        inspect.unwrap(growth)(spans)  # what a user meets, whose annotations are not checked
 
 
 def test_too_few_lengths_are_an_error():

@@ -279,6 +279,10 @@ def test_what_the_table_leaves_out_is_said_below_it(made_up):
     assert "Not shown" not in shown(made_up.study())
 
 
+def test_a_table_without_its_control_says_so(made_up):
+    assert "16; one task of two, not evidence" in shown(made_up.study(roles=("serial",)))
+
+
 def test_a_table_with_some_rows_short_of_seeds_says_so(made_up):
     records = [each for each in made_up.study() if each.settings["row"] != "MLP" or each.settings["seed"] < 3]
     assert "table1: words, depths 1, 2, 4, 8, 16; 3 to 5 seeds, not all evidence" in shown(records)

@@ -343,7 +343,7 @@ class _Meter:
             self.notes[f"while: at most {found.count} trips, all are counted"] = "upper"
             return found.count
         raise ValueError(
-            "a while loop whose trip count depends on the data; say how often it runs, "
+            "a while loop whose trip count is not a constant of the program; say how often it runs, "
             "measure(..., trips=100), or write it as jax.lax.scan or as a fori_loop between Python integers"
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from numbers import Integral
 from typing import Literal
 
 Law = Literal["constant", "logarithmic", "polylogarithmic", "linear", "quadratic", "unnamed"]
@@ -71,15 +72,21 @@ def _families(powers_of_two: bool) -> tuple[_Family, ...]:
 def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
     """The law of spans measured at three lengths or more; a geometric grid tells laws apart best.
 
-    Raises ValueError for fewer than three lengths, a length below 1, or two spans for one length.
+    Raises TypeError for spans that are not whole numbers by length; ValueError for fewer than three lengths,
+    a length below 1, or two spans for one length.
 
     >>> print(growth({16: 97, 32: 193, 64: 385, 128: 769}))
     linear: 6n + 1, from n = 16 to 128
     >>> print(growth({16: 25, 32: 29, 64: 33, 128: 37}))
     logarithmic: 4 log2 n + 9, from n = 16 to 128
     """
-    given: Iterable[tuple[int, int]] = spans.items() if isinstance(spans, Mapping) else spans  # type: ignore
-    pairs = sorted(set(given))
+    given = list(spans.items() if isinstance(spans, Mapping) else spans)
+    if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
+        raise TypeError(
+            f"{given[:1]}: spans are whole numbers by length: "
+            "growth({n: measure(fn, shape(n)).span for n in (16, 32, 64, 128)})"
+        )
+    pairs = sorted({(int(n), int(span)) for n, span in given})
     lengths = [n for n, _ in pairs]
     if len(set(lengths)) != len(lengths):
         twice = sorted({n for n in lengths if lengths.count(n) > 1})
@@ -102,7 +109,8 @@ def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
         if found:
             either = " or ".join(formula for _, formula in found.values())
             return Growth("unnamed", either, lengths[start], lengths[-1], None, tuple(pairs))
-    return Growth("unnamed", "no exact law", lengths[0], lengths[-1], None, tuple(pairs))
+    untested = "" if len(pairs) > 3 else "; some laws need a fourth length"
+    return Growth("unnamed", f"no exact law{untested}", lengths[0], lengths[-1], None, tuple(pairs))
 
 
 def _exact(family: _Family, pairs: list[tuple[int, int]]) -> list[Fraction] | None:

@@ -69,6 +69,7 @@ def heading(summary: Summary, family: str) -> str:
     members = summary.table[family]
     seeds = sorted({row.seeds for row in members if row.agreement != "not run"}) or [0]
     number = ("" if seeds[0] == seeds[-1] else f"{seeds[0]} to ") + count(seeds[-1], "seed")
+    number = number if seeds[-1] else "one task of two"
     worth = (
         ", not evidence" if seeds[-1] < RULE.seeds else ", not all evidence" if seeds[0] < RULE.seeds else ""
     )

@@ -125,7 +125,7 @@ class AbstractTask(abc.ABC):
                     f"depth={outside[0]}: must be an integer in 1..{self.max_depth}; "
                     f"for more, make a larger {self!r}"
                 )
-        refuse("sample", faults)
+        refuse(f"an instance of {self!r}", faults)
         if isinstance(wanted, np.ndarray):
             return jnp.asarray(np.broadcast_to(wanted.astype(np.int32), (count,)))
         return jnp.broadcast_to(wanted.astype(jnp.int32), (count,))
