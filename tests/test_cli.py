@@ -185,7 +185,7 @@ def test_an_instance_is_shown_with_its_answer_cost_and_control(task):
     for part in ("depth: 3 of", f"work {cost.work}, span {cost.span}", "control: " + task, "answer: "):
         assert part in out
     grows = {"Words": "log2 n", "ElementaryAutomaton": "n", "CircuitValue": "2n + 1"}
-    assert f"span {cost.span}, at depth n {grows[task]}\n" in out
+    assert f"span {cost.span} ({grows[task]} at depth n)\n" in out
     assert call("show", task, "--depth", 3, "--seed", 7)[1] == out
     assert call("show", task, "--seed", 7)[1] != call("show", task, "--seed", 8)[1]
 

@@ -458,7 +458,8 @@ def _cost(task: "AbstractTask") -> str:
     cost = task.cost()
     grows = ""
     with suppress(ValueError):  # too large a task, perhaps, at these depths
-        grows = f", at depth n {growth({n: task.resized(n).cost().span for n in (32, 64, 128, 256)}).formula}"
+        law = growth({n: task.resized(n).cost().span for n in (32, 64, 128, 256)})
+        grows = f" ({law.formula} at depth n)"
     return f"work {cost.work}, span {cost.span}{grows}"
 
 

@@ -80,7 +80,7 @@ def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
     >>> print(growth({16: 25, 32: 29, 64: 33, 128: 37}))
     logarithmic: 4 log2 n + 9, from n = 16 to 128
     """
-    given = list(spans.items() if isinstance(spans, Mapping) else spans)
+    given: list[tuple[int, int]] = list(spans.items() if isinstance(spans, Mapping) else spans)  # type: ignore
     if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
         raise TypeError(
             f"{given[:1]}: spans are whole numbers by length: "
