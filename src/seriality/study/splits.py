@@ -7,6 +7,8 @@ has too few different prompts to divide (`distinct` is below SMALLEST_SPACE), al
 of it; `shared_depth` says how far that goes, and every record keeps it.
 """
 
+from bisect import bisect_left
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key, UInt32
@@ -41,7 +43,7 @@ def _mix(state: UInt32[Array, " batch"]) -> UInt32[Array, " batch"]:
 
 def shared_depth(task: AbstractTask) -> int:
     """The largest depth whose prompts are too few to divide between splits; 0 if there is none."""
-    return max((d for d in range(1, task.max_depth + 1) if task.distinct(d) < SMALLEST_SPACE), default=0)
+    return bisect_left(range(1, task.max_depth + 1), SMALLEST_SPACE, key=task.distinct)
 
 
 def draw(

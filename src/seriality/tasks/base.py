@@ -56,8 +56,8 @@ class AbstractTask(abc.ABC):
 
     @abc.abstractmethod
     def distinct(self, depth: int) -> int:
-        """The number of different prompts of this depth; where some are likelier than others, how many there
-        would be were all as likely as the likeliest."""
+        """The number of different prompts of this depth, which never falls with depth; where some are
+        likelier than others, how many there would be were all as likely as the likeliest."""
 
     @abc.abstractmethod
     def leading(self, depth: int) -> int:
