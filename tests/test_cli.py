@@ -279,7 +279,7 @@ def test_a_run_from_its_first_line_to_its_table(tmp_path):
     assert [line[:5] for line in ended] == [f"[{number}/4]" for number in range(1, 5)]
     assert all(re.search(r"; \d+\.\d s; about \d+ (s|min) left$", line) for line in ended[:-1])
 
-    assert "miniature: words, depths 1, 2; 1 seed, not evidence" in out
+    assert "miniature: words, depths 1, 2, 4; 1 seed, not evidence" in out
     assert "No verdict: claim C01 is decided by the study table1." in out
     with Store.open_read(tmp_path / "seriality.sqlite") as store:
         assert store.ids() == {trial.id for trial in STUDIES["miniature"].trials(1)}

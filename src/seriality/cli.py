@@ -12,6 +12,7 @@ transactions and files are replaced whole.
 import os
 import shlex
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -102,6 +103,7 @@ def main() -> None:
     except OSError as error:
         _tell(f"stopped by the system: {' '.join(filter(None, (error.strerror, error.filename))) or error}")
         _leave(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done, and libraries take a while to close
     sys.exit(code)
 
 
