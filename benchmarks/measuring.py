@@ -20,6 +20,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from seriality.study.run import processor
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -52,13 +54,9 @@ def alternate(blocks: Mapping[str, Callable[[], object]], repeats: int) -> dict[
 
 def machine(*packages: str) -> dict[str, Any]:
     """CPU, cores, load before the run (a share of the cores was someone else's if not near 0), versions."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
     return {
         "date": datetime.date.today().isoformat(),
-        "cpu": cpu,
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

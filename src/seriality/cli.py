@@ -458,11 +458,12 @@ def _cost(task: "AbstractTask") -> str:
     from .meter import growth
 
     cost = task.cost()
-    grows = ""
-    with suppress(ValueError):  # too large a task, perhaps, at these depths
+    try:
         law = growth({n: task.resized(n).cost().span for n in (32, 64, 128, 256)})
-        grows = f" ({law.formula} at depth n)"
-    return f"work {cost.work}, span {cost.span}{grows}"
+        grows = f"{law.formula} at depth n"
+    except ValueError:
+        grows = "too large at depth 256 to say how it grows"
+    return f"work {cost.work}, span {cost.span} ({grows})"
 
 
 def _dials(task_class: type, settings: list[str]) -> dict[str, Any]:

@@ -260,11 +260,11 @@ def environment() -> dict[str, Any]:
         | {package: importlib.metadata.version(package) for package in packages},
         "commit": _commit(),
         "device": f"{device.platform}: {device.device_kind}",
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """The name of the processor, or its architecture where the system does not tell."""
     try:
         names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.M)
