@@ -40,8 +40,9 @@ from seriality.study.trial import Training
 from seriality.tasks import Words
 
 BATCHES, LENGTH, RATE = (128, 32), 32, 1e-3
-STEPS, THEIR_STEPS = 5, 3
-"""Steps in one block: of ours, which is one compiled scan, and of theirs."""
+STEPS, THEIR_STEPS, TRAINER_STEPS = 5, 3, 50
+"""Steps in one block: of ours, which is one compiled scan, of theirs, and of the trainer, whose block ends
+with a gate that asks 384 instances (in the studies after 150 steps)."""
 TASK = Words("S5", length=LENGTH - 1)
 VOCABULARY = TASK.format.vocabulary
 
@@ -102,8 +103,10 @@ def ours_bare(network: AbstractNetwork, batch: int) -> Callable[[], None]:
 
 
 def ours_trainer(make: Callable[..., AbstractNetwork], batch: int) -> Callable[[], None]:
-    """A block of STEPS steps of the trainer with one replica: instances, clipping and gate too."""
-    training = Training(stages=(TASK.max_depth,), steps=100 * STEPS, batch=batch, chunk=STEPS, gate=1.1)
+    """A block of TRAINER_STEPS steps of the trainer with one replica: instances, clipping and gate too."""
+    training = Training(
+        stages=(TASK.max_depth,), steps=100 * TRAINER_STEPS, batch=batch, chunk=TRAINER_STEPS, gate=1.1
+    )
     trainer = Trainer(TASK, lambda key: SinglePass(make(TASK.format, key=key), TASK.format), training)
     keys = jax.random.split(jax.random.key(0), (1, 3))
     rates = jnp.full(1, RATE)
@@ -114,7 +117,7 @@ def ours_trainer(make: Callable[..., AbstractNetwork], batch: int) -> Callable[[
         nonlocal state, first
         state, gate = trainer.advance(state, keys[:, 1:], rates, jnp.array(first))
         jax.block_until_ready(gate)
-        first += STEPS
+        first += TRAINER_STEPS
 
     return block
 
@@ -246,8 +249,9 @@ def compare(name: str, batch: int, repeats: int) -> tuple[list[dict[str, Any]], 
             agreement[label], threads[label] = check_same_function(network, module), their_threads
             blocks[label] = theirs(module, batch, fused=fused, threads=their_threads)
     blocks["trainer"] = ours_trainer(make, batch)
+    steps_of = {"ours": STEPS, "trainer": TRAINER_STEPS}
     timings = {
-        label: Timing.of(seconds, THEIR_STEPS if label in agreement else STEPS)
+        label: Timing.of(seconds, steps_of.get(label, THEIR_STEPS))
         for label, seconds in alternate(blocks, repeats).items()
     }
     ours, trainer = timings["ours"], timings["trainer"]
