@@ -239,6 +239,15 @@ def test_a_rule_that_has_changed_since_is_not_called_fixed(made_up, tmp_path):
     assert "fixed before the run" not in said
 
 
+def test_records_that_name_no_rule_are_of_another_only_where_their_study_decides_the_claim(made_up):
+    for name, said in (("miniature", False), ("table1", True)):
+        bare = [
+            replace(each, provenance=each.provenance | {"rules": {}})
+            for each in made_up.study(rows=("RNN",), name=name, seeds=1)
+        ]
+        assert ("Made under another decision rule: 2 records" in shown(bare)) == said
+
+
 def test_work_and_parameters_stand_in_the_table(made_up, tmp_path):
     page, *_ = write(made_up.study(), tmp_path / "report.html")
     said = Reader(page.read_text(encoding="utf-8")).text

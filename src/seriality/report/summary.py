@@ -83,8 +83,12 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
     runs, unread = read(records, rule=RULE)
     table = rows(runs, expected=claims.TABLE_1, rule=RULE)
     rule = digest(asdict(claim))
-    made_under = [each.provenance.get("rules") for each in records]
-    other_rule = sum(not isinstance(each, dict) or each.get(claim.id) != rule for each in made_under)
+    made_under = [
+        rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
+        for record in records
+    ]
+    # A study that decides no claim, such as `miniature`, is made under no rule.
+    other_rule = sum(each != rule for each in made_under if each is not None or study == claim.study)
     left_out = sum(row.left_out for members in table.values() for row in members)
     trials = [each.provenance.get("trials") for each in records]
     planned = max((each for each in trials if isinstance(each, int) and each < 2**31), default=0)
