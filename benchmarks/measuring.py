@@ -53,7 +53,7 @@ def alternate(blocks: Mapping[str, Callable[[], object]], repeats: int) -> dict[
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """CPU, cores, load before the run (a share of the cores was someone else's if not near 0), versions."""
+    """CPU, cores, load of the minute before the run, an earlier run's included, and versions."""
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": processor(),

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 install_import_hook("seriality", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
@@ -31,3 +31,11 @@ def _filled(make, *args, seed=0, **dials):
 def filled():
     """`filled(make, *args, **dials)`: what `make` builds, with every parameter normal and none zero."""
     return _filled
+
+
+@pytest.fixture
+def as_users_call():
+    """Annotations unchecked, as outside of these tests: what is refused is refused by the code itself."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

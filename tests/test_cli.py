@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from seriality import cli
 from seriality.claims import CLAIMS
 from seriality.networks import NETWORKS
+from seriality.report import write
 from seriality.solvers import SOLVERS
 from seriality.store import APPLICATION, Record, Store, digest
 from seriality.studies import STUDIES
@@ -286,6 +287,16 @@ def test_a_run_from_its_first_line_to_its_table(tmp_path):
     assert any((tmp_path / "cache").iterdir())
 
 
+def test_a_run_goes_on_though_nobody_reads_its_progress(tmp_path):
+    process = start(tmp_path, "run", "miniature")
+    process.stderr.close()
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "miniature: words" in out
+    with Store.open_read(tmp_path / "seriality.sqlite") as store:
+        assert len(store) == 4
+
+
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
     """A folder whose store holds a record of every trial of the miniature study; now the current folder."""
@@ -313,6 +324,28 @@ def test_a_report_is_written_where_it_is_asked_for(finished):
 
 
 @pytest.mark.parametrize("command", ["report", "demo"])
+def test_nothing_but_a_report_is_written_over(command, finished):
+    for name in ("a.html", "b_figures/table.svg", "c_figures/table_2.png", "d_figures"):
+        (finished / name).parent.mkdir(exist_ok=True)
+        (finished / name).write_text("<!doctype html>\n<svg>mine</svg>")
+        code, out, err = call(command, "--out", f"{name[0]}.html")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"'{name}' is there and is no report's" in err
+        assert (finished / name).read_text() == "<!doctype html>\n<svg>mine</svg>"
+        with Store.open_read("seriality.sqlite") as store, pytest.raises(FileExistsError, match=name):
+            write(store.records(), Path(f"{name[0]}.html"))
+    assert not (finished / "b.html").exists()
+
+
+def test_what_a_report_does_not_write_may_lie_beside_its_figures(finished):
+    (finished / "page_figures").mkdir()
+    for name in ("notes.svg", "table.pdf"):
+        (finished / "page_figures" / name).write_text("mine")
+    assert call("report", "--out", "page.html")[0] == 0
+    assert (finished / "page_figures" / "notes.svg").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", ["report", "demo"])
 def test_no_file_but_a_page_is_written_over(command, finished):
     (finished / "link").symlink_to("seriality.sqlite")
     os.link("seriality.sqlite", "twin")
@@ -322,7 +355,7 @@ def test_no_file_but_a_page_is_written_over(command, finished):
     own = ("seriality.sqlite", "link", "twin", "seriality.sqlite-wal", "link-turns")
     for name, said in [
         *((each, "the store") for each in own),
-        *((x, "no report") for x in ("notes.txt", "pipe")),
+        *((x, "is no report's") for x in ("notes.txt", "pipe")),
     ]:
         if name == "link-turns":
             (finished / name).symlink_to("seriality.sqlite-turns")
@@ -337,6 +370,22 @@ def test_a_page_is_written_over_by_a_newer_one(finished):
     for _ in range(2):
         assert call("report", "--out", "page.html")[0] == 0
     assert not [each for each in (finished / "page_figures").iterdir() if each.suffix == ".html"]
+
+
+def test_a_report_is_written_though_nobody_reads_the_table(finished):
+    process = start(finished, "report")
+    process.stdout.close()
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (1, "")
+    assert "</html>" in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_needs_no_standard_output(finished):
+    """As under `seriality report >&-`."""
+    script = "import sys; sys.stdout = None; from seriality.cli import main; main()"
+    run = subprocess.run([sys.executable, "-c", script, "report"], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert (finished / "report.html").exists()
 
 
 def test_a_report_that_cannot_be_written_is_told(finished):

@@ -73,9 +73,12 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        value = version("seriality")
+        try:
+            value = version("seriality")
+        except PackageNotFoundError:
+            value = "(not installed)"
     elif name in _HOME:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
     else:

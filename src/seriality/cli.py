@@ -31,8 +31,6 @@ STORE = Path("seriality.sqlite")
 OUT = Path("report.html")
 DEVICES = ("auto", "cpu", "gpu")
 KINDS = ("tasks", "networks", "solvers", "studies", "claims")
-DOCTYPE = b"<!doctype html>"
-"""How every page begins."""
 MOST_SEEDS = 1000
 PATIENCE_S = 1.0
 """How long a stopped run may take to come to its next step before the process leaves it."""
@@ -86,13 +84,14 @@ DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: a
 
 
 def main() -> None:
-    """The entry point: whatever goes wrong is told in one line."""
+    """The entry point: whatever goes wrong is told in a line."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")  # a terminal without ✓ shows a question mark
     try:
         code = app(prog_name="seriality", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except USAGE as error:
         code = _usage(error)
     except KeyboardInterrupt:
@@ -120,9 +119,9 @@ def _usage(error: Any) -> int:
 
 def _version(wanted: bool) -> bool:
     if wanted:
-        from importlib.metadata import version
+        from seriality import __version__
 
-        typer.echo(f"seriality {version('seriality')}")
+        typer.echo(f"seriality {__version__}")
         raise typer.Exit
     return wanted
 
@@ -147,9 +146,7 @@ def demo(
 
     def work(stop: _Stop) -> None:
         _check_out(out, store)
-        records = _run("demo", store, seeds, device, stop)
-        _print_table(records)
-        _write_report(records, out)
+        _report(_run("demo", store, seeds, device, stop), out)
 
     _carry_out(
         work,
@@ -214,8 +211,7 @@ def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
             records = opened.records()
         if not records:
             _fail(f"store {str(store)!r} holds no records yet; `seriality demo` makes some", code=1)
-        _print_table(records)
-        _write_report(records, out)
+        _report(records, out)
 
     _carry_out(work)
 
@@ -232,13 +228,11 @@ def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -
 
     study = STUDIES[_pick("study", name, STUDIES)]
     _use_device(device)
-    from rich.console import Console
-
     from .store import Store
     from .study import Progress, groups
     from .study import run as run_study
     from .study.cache import use_cache
-    from .study.watch import Watch
+    from .study.watch import Unheeded, Watch
 
     with Store(path) as store:
         before = store.records(study.name)
@@ -247,10 +241,11 @@ def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -
         ids = {record.id for record in before}
         missing = sum(trial.id not in ids for group in every for trial in group)
         total = sum(map(len, every))
-        typer.echo(f"{study.name}: {total - missing} of {total} trials are in {path} already", err=True)
+        with suppress(OSError):  # nobody reads: the run does not depend on it
+            typer.echo(f"{study.name}: {total - missing} of {total} trials are in {path} already", err=True)
         if not missing:
             return before
-        console = Console(stderr=True, highlight=False)
+        console = Unheeded(stderr=True, highlight=False)
         live = sys.stderr.isatty() and not console.is_dumb_terminal
         with Watch(console, every, before, live=live) as watch:
             stop.leave = watch.__exit__
@@ -341,20 +336,20 @@ def _print_table(records: "list[Record]") -> None:
 
 
 def _check_out(out: Path, store: Path) -> None:
-    """What can be said of the page's place before the work begins: no file but a page is written over."""
+    """What can be said of the page's place before the work begins: only a report is written over."""
     if os.path.isdir(out):
         _fail(f"--out {str(out)!r} is a folder; name a file, e.g. --out {str(out / OUT)!r}")
     real = os.path.realpath(store)
     own = [real, *(f"{real}-{kind}" for kind in ("wal", "shm", "journal", "turns"))]
     if os.path.realpath(out) in own or any(_is_same(out, file) for file in own):
         _fail(f"--out {str(out)!r} is the store or a part of it; name another file, e.g. --out {OUT}")
-    if os.path.exists(out):
-        start = b""
-        if os.path.isfile(out):
-            with suppress(OSError), open(out, "rb") as file:
-                start = file.read(len(DOCTYPE)) or DOCTYPE  # an empty file has nothing to lose
-        if start != DOCTYPE:
-            _fail(f"--out {str(out)!r} is there and is no report; name another file, e.g. --out {OUT}")
+    from .report import in_the_way
+
+    if (other := in_the_way(out)) is not None:
+        _fail(
+            f"--out {str(out)!r}: {str(other)!r} is there and is no report's; move it, or name another file, "
+            f"e.g. --out new-{OUT}"
+        )
 
 
 def _is_same(one: Path, other: str) -> bool:
@@ -364,7 +359,8 @@ def _is_same(one: Path, other: str) -> bool:
     return False
 
 
-def _write_report(records: "list[Record]", out: Path) -> None:
+def _report(records: "list[Record]", out: Path) -> None:
+    """Write the page, then print the table, which whoever reads may cut short."""
     from .report import write
 
     try:
@@ -375,6 +371,7 @@ def _write_report(records: "list[Record]", out: Path) -> None:
             "`seriality report --out FILE` writes it elsewhere",
             code=1,
         )
+    _print_table(records)
     beside = f", figures in {figures[0].parent}" if figures else ""
     typer.echo(f"Report: {page}{beside}")
 
@@ -442,13 +439,14 @@ def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
         _fail(str(error))
     except (MemoryError, RuntimeError):
         _fail(f"{name} with {' '.join(settings)} is too large for this machine's memory; try smaller dials")
-    layout = task.format
+    layout, control = task.format, task.control
+    twin = "none, the task has a shortcut itself" if control is None else f"{control}, {_cost(control)}"
     typer.echo(
         f"{task!r}\n"
         f"depth: {instance.depth} of {task.max_depth}\n"
         f"tokens: prompt {layout.prompt_length}, trace {layout.trace_length}, answer {layout.answer_length}\n"
         f"cost: {_cost(task)}\n"
-        f"control: {f'{task.control}, {_cost(task.control)}' if task.control else 'none, this task is one'}\n"
+        f"control: {twin}\n"
     )
     typer.echo(task.render(instance.prompt, instance.trace, instance.answer))
 

@@ -25,6 +25,9 @@ class Format:
 
     `tokens` holds the text of every token id; ids PAD and QUERY are the same in all tasks. Lengths are
     in tokens and are those of the largest instance.
+
+    >>> Format(("PAD", "QUERY", "a", "b"), prompt_length=5, trace_length=4, answer_length=1).vocabulary
+    4
     """
 
     tokens: tuple[str, ...]
@@ -45,6 +48,11 @@ class Instances(eqx.Module):
     `answer_length` entries are the answer. Where every prefix of a prompt is an instance of its own the
     earlier positions are labelled too, so that a network that answers everywhere trains on all of them.
     `trace` holds the serial steps as tokens, PAD beyond the instance's depth.
+
+    >>> from seriality.tasks import Words
+    >>> import jax
+    >>> Words("S5", length=4).sample(8, key=jax.random.key(0)).prompt.shape
+    (8, 5)
     """
 
     prompt: Int[Array, "batch prompt_length"]

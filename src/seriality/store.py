@@ -62,7 +62,12 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """One trial: its settings, what came of it, and on what it ran. All three are plain JSON."""
+    """One trial: its settings, what came of it, and on what it ran. All three are plain JSON.
+
+    >>> settings = {"row": "RNN", "seed": 0}
+    >>> Record(digest(settings), "mine", settings, outcome={}, provenance={}).study
+    'mine'
+    """
 
     id: str
     study: str

@@ -384,6 +384,11 @@ def test_a_loop_of_unknown_length_is_an_error():
         measure(endless, VECTOR, trips=-1)
 
 
+def test_trips_are_an_integer(as_users_call):
+    with pytest.raises(ValueError, match=r"trips=2\.5; allowed is an integer"):
+        measure(endless, VECTOR, trips=2.5)
+
+
 def nested(x, trips):
     """`endless` as the choices it makes: go on, at most `trips` times."""
     if trips == 0:  # the last test; reversing is free and keeps JAX from seeing equal branches
@@ -408,6 +413,7 @@ def test_a_loop_that_may_stop_early_is_an_upper_bound():
     found = measure(program, VECTOR)
     assert (found.span, found.bound) == (10 * 5 + 4, "upper")  # sum, compare, and, choose, double
     assert measure(program, VECTOR, trips=3).span == 3 * 5 + 4
+    assert measure(program, VECTOR, trips=1000) == found  # ten at most, whatever is assumed
 
 
 def test_knowns_that_move_between_carries_are_an_upper_bound():

@@ -1,5 +1,6 @@
 """Splits: nothing in common, nothing else changed."""
 
+import hashlib
 from functools import partial
 from itertools import product
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from seriality.instance import PAD
+from seriality.study import Training
+from seriality.study.run import EVALUATION_KEY
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
 from seriality.tasks import TASKS, CircuitValue, ElementaryAutomaton, Words, monoid
 
@@ -46,6 +49,26 @@ def test_splits_share_no_prompt(task):
         found.append(rows(prompts))
     assert all(found)
     assert not (found[0] & found[1] | found[0] & found[2] | found[1] & found[2])
+
+
+DIVIDED = {
+    "Words(monoid='S5', length=14, generators='few')": "842586bd844aad60",
+    "Words(monoid='registers', length=14, generators='few')": "723c52d87729619b",
+    "ElementaryAutomaton(rule=110, width=14, steps=2)": "e0ccd9bc9c068fc6",
+    "CircuitValue(gates_per_layer=3, layers=2, wiring='deep')": "3da3719d34de8336",
+}
+"""A digest of what each split of an example is asked. Records do not name the code that divides, so an entry
+is never altered: whoever changes the division, or the key of evaluation, raises `Training.version`."""
+
+
+@pytest.mark.parametrize("task", LARGE, ids=str)
+def test_the_division_is_the_one_that_records_were_made_with(task):
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        prompts = drawn(task, split, 64, task.max_depth, jax.random.key(EVALUATION_KEY)).prompt
+        digest.update(np.asarray(prompts, "<i4").tobytes())
+    assert Training.version == 1
+    assert digest.hexdigest()[:16] == DIVIDED[str(task)]
 
 
 def shallower(task, instances, depth):

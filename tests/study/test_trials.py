@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from itertools import combinations
 
 import equinox as eqx
@@ -14,8 +15,10 @@ from seriality.claims import TABLE_1
 from seriality.meter import measure
 from seriality.networks import NETWORKS
 from seriality.solvers import SinglePass, build, resolved
+from seriality.store import Store
+from seriality.studies import STUDIES
 from seriality.studies.table1 import FAMILIES, ROWS
-from seriality.study import SERIAL, Training, Trial
+from seriality.study import CONTROL, SERIAL, Training, Trial, run
 from seriality.study.run import costs, span_growth
 from seriality.study.train import depths_of
 from seriality.tasks import ElementaryAutomaton, Words, monoid
@@ -37,15 +40,28 @@ def replaced(**fields):
         ({"warmup": 100}, "warmup is 100, allowed are 0 to steps - 1 = 99, such as warmup=5"),
         ({"warmup": -1}, "warmup is -1, allowed are 0 to steps - 1 = 99, such as warmup=5"),
         ({"steps": 110}, "steps is 110, allowed are multiples of chunk = 50"),
-        ({"chunk": 0}, "chunk is 0, allowed is 1 or more"),
-        ({"batch": 0}, "batch is 0, allowed is 1 or more"),
-        ({"learning_rates": ()}, "learning_rates is empty, give at least one, such as (1e-3,)"),
+        ({"chunk": 0}, "chunk is 0, allowed are integers from 1 up"),
+        ({"batch": 0}, "batch is 0, allowed are integers from 1 up"),
+        ({"steps": 100.0}, "steps is 100.0, allowed are integers from 1 up"),
+        ({"learning_rates": ()}, "learning_rates is (), allowed is one or more above 0, such as (1e-3,)"),
+        *(
+            (
+                {"learning_rates": (1e-3, bad)},
+                f"learning_rates is (0.001, {bad}), allowed is one or more above 0, such as (1e-3,)",
+            )
+            for bad in (-1.0, math.nan, math.inf)
+        ),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1, allowed is 0 or more, such as 0.01"),
+        *(
+            ({"gate": bad}, f"gate is {bad}, allowed is a share above 0, such as 0.97; above 1 never opens")
+            for bad in (0, math.nan)
+        ),
         ({"stages": ()}, "stages is (), allowed are rising depths from 1 up, such as (2, 4, 8)"),
         ({"stages": (2, 2)}, "stages is (2, 2), allowed are rising depths from 1 up, such as (2, 4, 8)"),
         ({"stages": (0, 2)}, "stages is (0, 2), allowed are rising depths from 1 up, such as (2, 4, 8)"),
     ],
 )
-def test_training_refuses(settings, fault):
+def test_training_refuses(settings, fault, as_users_call):
     with pytest.raises(ValueError, match=r"^Training: ") as refused:
         Training(**{"stages": (1, 2), "steps": 100} | settings)
     assert str(refused.value) == f"Training: {fault}"
@@ -63,6 +79,37 @@ def test_training_names_all_faults_at_once():
 def test_training_takes_the_bounds():
     assert Training(stages=(1,), steps=1, chunk=1, warmup=0).steps == 1
     assert Training(stages=(1,), steps=4, chunk=2, warmup=3).warmup == 3
+
+
+def test_fewer_than_one_seed_is_refused(tmp_path):
+    with Store(tmp_path / "store.sqlite") as store, pytest.raises(ValueError, match="seeds is 0, allowed is"):
+        run(STUDIES["miniature"], store, seeds=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"name": "Looped", "network": {"name": "GRU"}}, "Looped works on a Transformer, not on GRU"),
+        ({"name": "ChainOfThought", "network": {"name": "MLP"}}, "not on MLP"),
+        ({"name": "MaskedDiffusion", "network": {"name": "StateSpace"}}, "not on StateSpace"),
+        ({"name": "SinglePass"}, "network is None, allowed are its settings"),
+        ({"name": "Majority"}, "solver is None, allowed are its settings"),
+        ({"network": {"name": "MLP"}}, "there is no solver named None; there are SinglePass"),
+        ({"name": "SinglePass", "network": {"name": "LSTM"}}, "there is no network named 'LSTM'"),
+    ],
+)
+def test_a_solver_that_cannot_be_built_is_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        build(settings, WORDS.format, key=jax.random.key(0))
+
+
+def test_the_demo_is_seven_rows_on_words_of_sixteen_letters_and_their_control():
+    trials = STUDIES["demo"].trials(STUDIES["demo"].seeds)
+    assert [(trial.row, trial.role, trial.seed) for trial in trials] == [
+        (row.name, role, 0) for role in (SERIAL, CONTROL) for row in TABLE_1
+    ]
+    assert {trial.task for trial in trials} == {Words("S5", length=16), Words("registers", length=16)}
+    assert len({trial.training for trial in trials}) == 1
 
 
 def test_an_id_does_not_depend_on_the_order_of_settings():

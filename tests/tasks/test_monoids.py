@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seriality.tasks import MONOIDS, Monoid, monoid
+from seriality.tasks import MONOIDS, Monoid, Words, monoid
 from seriality.tasks.monoids import cycle_notation
 
 
@@ -201,6 +201,26 @@ def test_a_table_is_taken_if_and_only_if_it_is_a_monoid(data):
     else:
         with pytest.raises(ValueError, match=r"not closed|not associative|no identity"):
             monoid(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "more", "said"),
+    [
+        ([[0, 1.7], [1.2, 0.3]], {}, "'float' object cannot be interpreted as an integer"),
+        ([0, 1], {}, "a table is k rows of k integers"),
+        ([[0, 1], [1, 0]], {"generators": [0.5, 1]}, "cannot be interpreted as an integer"),
+        ([[0, 1], [1, 0]], {"elements": ("PAD", "a")}, "'PAD' is the name of a token of every task"),
+    ],
+)
+def test_what_is_no_table_of_integers_is_refused(table, more, said, as_users_call):
+    with pytest.raises(ValueError, match=said):
+        monoid(table, **more)
+
+
+@pytest.mark.parametrize("table", [[[0, 1], [1, 0]], np.eye(2, dtype=int)])
+def test_words_take_a_monoid_and_no_bare_table(table, as_users_call):
+    with pytest.raises(ValueError, match=r"seriality\.tasks\.monoid\(table\)"):
+        Words(table)
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3), min_size=3, max_size=3))

@@ -79,7 +79,8 @@ def measure(
 
     Arrays and `jax.ShapeDtypeStruct`s in `args` (any pytree, Equinox modules included) and in `fn` itself
     are the inputs; all other leaves are static. `trips` is the trip count assumed for each while loop
-    whose own cannot be read. `uncounted="list"` goes on past primitives without a rule and names them.
+    whose own cannot be read, and no more than what can be read of it allows. `uncounted="list"` goes on past
+    primitives without a rule and names them.
 
     Raises ValueError for an unknown cost model, for no inputs, and for a while loop of unknown length;
     NotImplementedError for a primitive without a rule.
@@ -96,8 +97,8 @@ def measure(
         )
     if uncounted not in ("error", "list"):
         raise ValueError(f'uncounted={uncounted!r}; allowed are "error" and "list"')
-    if trips is not None and trips < 0:
-        raise ValueError(f"trips={trips}; a loop runs 0 times or more")
+    if trips is not None and (not isinstance(trips, int) or trips < 0):
+        raise ValueError(f"trips={trips!r}; allowed is an integer from 0 up, as in trips=100")
     jaxpr = jaxprs.trace(fn, *args)
     meter = _Meter(COST_MODELS[cost_model], trips, uncounted == "list")
     work, results = meter.run(jaxpr, np.zeros((len(jaxpr.invars), 1), dtype=np.int64))
@@ -336,7 +337,7 @@ class _Meter:
         found = jaxprs.trips(eqn, values)
         if found is not None and found.exact:
             return found.count
-        if self.trips is not None:
+        if self.trips is not None and (found is None or self.trips <= found.count):
             self.notes[f"while: {self.trips} trips, as given"] = "exact"
             return self.trips
         if found is not None:

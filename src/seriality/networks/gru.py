@@ -47,7 +47,12 @@ class RecurrentLayer(eqx.Module):
 
 
 class GRU(AbstractNetwork):
-    """`layers` recurrent layers of `width`; logits at every position."""
+    """`layers` recurrent layers of `width`; logits at every position.
+
+    >>> from seriality.tasks import Words
+    >>> GRU(Words("S5", length=4).format, layers=1, key=jax.random.key(0)).span(5)
+    6
+    """
 
     version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]

@@ -15,6 +15,10 @@ class MLP(AbstractNetwork):
     """Embeds every token, joins the embeddings, and applies `layers` hidden layers of `width`.
 
     It answers at the answer's positions alone, since its input has one length.
+
+    >>> from seriality.tasks import Words
+    >>> MLP(Words("S5", length=4).format, layers=3, key=jax.random.key(0)).span(5)
+    4
     """
 
     version: ClassVar[int] = 1

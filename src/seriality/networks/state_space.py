@@ -115,7 +115,12 @@ all_states.defvjp(_forward, _backward)
 
 
 class StateSpace(AbstractNetwork):
-    """`layers` selective layers of `width`, with `states` per channel; logits at every position."""
+    """`layers` selective layers of `width`, with `states` per channel; logits at every position.
+
+    >>> from seriality.tasks import Words
+    >>> StateSpace(Words("S5", length=4).format, layers=2, key=jax.random.key(0)).span(5)
+    11
+    """
 
     version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]

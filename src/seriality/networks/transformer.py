@@ -89,7 +89,12 @@ class Block(eqx.Module):
 
 
 class Transformer(AbstractNetwork):
-    """`layers` blocks of `width` with `heads`; logits at every position."""
+    """`layers` blocks of `width` with `heads`; logits at every position.
+
+    >>> from seriality.tasks import Words
+    >>> Transformer(Words("S5", length=4).format, layers=2, key=jax.random.key(0)).span(5)
+    13
+    """
 
     version: ClassVar[int] = 1
     embedding: Float[Array, "vocabulary width"]

@@ -39,15 +39,19 @@ Panel = alt.LayerChart | alt.FacetChart
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
+NAMES = ("accuracy_against_depth", "reach_against_span", "table")
+
+
 def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
     """The charts of a study by name; none where it has no runs."""
     if not summary.table:
         return {}
-    return {
-        "accuracy_against_depth": _page(_panels(summary, accuracy)),
-        "reach_against_span": _page(_panels(summary, reach)),
-        "table": _page([[table(summary, family)] for family in summary.table]),
-    }
+    charts = (
+        _page(_panels(summary, accuracy)),
+        _page(_panels(summary, reach)),
+        _page([[table(summary, family)] for family in summary.table]),
+    )
+    return dict(zip(NAMES, charts, strict=True))
 
 
 def svg(chart: alt.TopLevelMixin) -> str:
@@ -71,10 +75,14 @@ def inline(text: str, label: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(description, quote=True)}"', 1)
 
 
+MARK = "<!-- A figure of seriality. -->\n"
+"""How every SVG file begins."""
+
+
 def save(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
-    """Write a chart as SVG and as PNG (twice the size in pixels); the two paths."""
+    """Write a chart as SVG and then as PNG (twice the size in pixels); the two paths."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    chart.save(paths[0])
+    paths[0].write_text(MARK + svg(chart), encoding="utf-8")
     chart.save(paths[1], scale_factor=2)
     return paths
 

@@ -5,7 +5,9 @@ is escaped on its way in: the one function that makes markup, `element`, escapes
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -37,6 +39,10 @@ CAPTIONS = {
 }
 
 
+MARK = "<!doctype html>\n<!-- A report of seriality. -->\n"
+"""How every page begins."""
+
+
 class Markup(str):
     """Text that is markup already and is not escaped again."""
 
@@ -57,12 +63,14 @@ def element(tag: str, *children: str, **attributes: str) -> Markup:
 def write(records: Sequence[Record], out: Path) -> list[Path]:
     """Write the page at `out` and its figures in a folder beside it; the paths written, the page first.
 
-    ValueError if there are no records.
+    ValueError if there are no records, FileExistsError if something else is `in_the_way`.
     """
     if not records:
         raise ValueError("there are no records to report; `seriality run demo` makes some")
+    if (other := in_the_way(out)) is not None:
+        raise FileExistsError(f"{other} is there and is no older report's")
     found = summaries(records)
-    folder = out.with_name(f"{out.stem}_figures")
+    folder = _folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     paths, sections = [out], []
     for place, summary in enumerate(found):
@@ -77,6 +85,36 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
     fresh.write_text(_page(sections), encoding="utf-8", errors="replace")
     fresh.replace(out)
     return paths
+
+
+def in_the_way(out: Path) -> Path | None:
+    """What a report at `out` would write over that no older report has written; None if there is nothing.
+
+    A page and an SVG file say in their first line whose they are; a PNG file goes with its SVG file.
+    """
+    if os.path.lexists(out) and not _begins(out, MARK):
+        return out
+    folder = _folder(out)
+    if os.path.lexists(folder) and not folder.is_dir():
+        return folder
+    for file in sorted(folder.glob("*")):
+        name = re.fullmatch(rf"({'|'.join(figures.NAMES)})(_\d+)?", file.stem)
+        if name and file.suffix in (".svg", ".png") and not _begins(file.with_suffix(".svg"), figures.MARK):
+            return file
+    return None
+
+
+def _folder(out: Path) -> Path:
+    return out.with_name(f"{out.stem}_figures")
+
+
+def _begins(file: Path, mark: str) -> bool:
+    """Whether a file begins so; an empty one has nothing to lose."""
+    if not file.is_file():
+        return False
+    with suppress(OSError), open(file, "rb") as opened:
+        return opened.read(len(mark.encode())) in (b"", mark.encode())
+    return False
 
 
 def _page(sections: Iterable[Markup]) -> str:
@@ -101,7 +139,7 @@ def _page(sections: Iterable[Markup]) -> str:
         ),
     )
     body = element("body", element("main", intro, *sections))
-    return f"<!doctype html>\n{element('html', element('head', *head), body, lang='en')}\n"
+    return f"{MARK}{element('html', element('head', *head), body, lang='en')}\n"
 
 
 def _section(summary: Summary, drawn: list[Markup]) -> Markup:

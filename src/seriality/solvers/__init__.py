@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Array, Key
 
 from ..instance import Format
-from ..networks import NETWORKS
+from ..networks import NETWORKS, Transformer
 from .base import AbstractSolver, Passes
 from .chain_of_thought import ChainOfThought
 from .looped import Looped
@@ -36,8 +36,13 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     """
     solver, dials = _named("solver", SOLVERS, settings)
     if solver is Majority:
-        return Majority(build(dials.pop("solver"), format, key=key), **dials)
-    network, network_dials = _named("network", NETWORKS, dials.pop("network"))
+        return Majority(build(_inner("solver", dials), format, key=key), **dials)
+    network, network_dials = _named("network", NETWORKS, _inner("network", dials))
+    if network is not Transformer and solver is not SinglePass:
+        raise ValueError(
+            f"{solver.__name__} works on a Transformer, not on {network.__name__};"
+            ' give it network={"name": "Transformer"}, or take SinglePass'
+        )
     return solver(network(format, **network_dials, key=key), format, **dials)
 
 
@@ -49,9 +54,9 @@ def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     solver, dials = _named("solver", SOLVERS, settings)
     if solver is Majority:
-        inner = {"solver": resolved(dials.pop("solver"))}
+        inner = {"solver": resolved(_inner("solver", dials))}
     else:
-        inner = {"network": _resolved(*_named("network", NETWORKS, dials.pop("network")))}
+        inner = {"network": _resolved(*_named("network", NETWORKS, _inner("network", dials)))}
     return _resolved(solver, dials) | inner
 
 
@@ -65,10 +70,18 @@ def _resolved(part: Any, dials: dict[str, Any]) -> dict[str, Any]:
     return {"name": part.__name__, "version": part.version} | every
 
 
+def _inner(kind: str, dials: dict[str, Any]) -> Mapping[str, Any]:
+    """The settings of the part inside, taken out of the dials."""
+    inner = dials.pop(kind, None)
+    if not isinstance(inner, Mapping):
+        raise ValueError(f'{kind} is {inner!r}, allowed are its settings, such as {kind}={{"name": ...}}')
+    return inner
+
+
 def _named(kind: str, known: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The class that settings name, and its dials. Settings of another version would build something else."""
     dials = dict(settings)
-    name = dials.pop("name")
+    name = dials.pop("name", None)
     if name not in known:
         raise ValueError(f"there is no {kind} named {name!r}; there are {', '.join(known)}")
     version = dials.pop("version", known[name].version)

@@ -17,6 +17,12 @@ class ChainOfThought(AbstractSolver):
 
     Trained by teacher forcing on the task's trace. The number of tokens is that of the task's largest
     instance whatever the instance, so the budget gives nothing of the answer away.
+
+    >>> from seriality.tasks import Words
+    >>> format = Words("S5", length=4).format
+    >>> network = Transformer(format, causal=True, key=jax.random.key(0))
+    >>> ChainOfThought(network, format).budget(prompt_length=5)
+    5
     """
 
     version: ClassVar[int] = 1

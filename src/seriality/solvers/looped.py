@@ -21,6 +21,12 @@ class Looped(AbstractSolver):
     The same weights serve every loop, so depth costs no parameters. Only the last `gradient_loops` are
     differentiated (as in Wang et al. 2025a and Bansal et al. 2022): the loops before them bring the state
     as far as the weights now can, and the gradient teaches how to go on from there, at less cost.
+
+    >>> from seriality.tasks import Words
+    >>> format = Words("S5", length=4).format
+    >>> network = Transformer(format, key=jax.random.key(0))
+    >>> Looped(network, format, loops=Passes(per_doubling=1)).budget(prompt_length=5)
+    3
     """
 
     version: ClassVar[int] = 1

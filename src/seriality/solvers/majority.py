@@ -15,6 +15,15 @@ class Majority(AbstractSolver):
     """The commonest whole answer among `samples`; among equals, the one sampled first.
 
     The samples run side by side, so work grows with their number and span does not.
+
+    >>> from seriality.networks import Transformer
+    >>> from seriality.solvers import SinglePass
+    >>> from seriality.tasks import Words
+    >>> format = Words("S5", length=4).format
+    >>> network = Transformer(format, key=jax.random.key(0))
+    >>> vote = Majority(SinglePass(network, format, temperature=1.0), samples=9)
+    >>> vote.budget(prompt_length=5)
+    1
     """
 
     version: ClassVar[int] = 1

@@ -24,6 +24,12 @@ class MaskedDiffusion(AbstractSolver):
     At step i of T every token still masked is revealed with probability 1 / (T - i), which is the
     linear schedule's (t - s) / t, with a value chosen from the network's: sampled from its law at temperature
     1, as the process has it; the likeliest at 0.
+
+    >>> from seriality.tasks import Words
+    >>> format = Words("S5", length=4).format
+    >>> network = Transformer(format, key=jax.random.key(0))
+    >>> MaskedDiffusion(network, format, steps=Passes(constant=8)).budget(prompt_length=5)
+    8
     """
 
     version: ClassVar[int] = 1

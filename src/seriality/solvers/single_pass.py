@@ -12,7 +12,15 @@ from .base import AbstractSolver, answer_and_prefix_loss, check_temperature, cho
 
 
 class SinglePass(AbstractSolver):
-    """Reads the answer off the network's last positions; samples it at a positive `temperature`."""
+    """Reads the answer off the network's last positions; samples it at a positive `temperature`.
+
+    >>> from seriality.networks import Transformer
+    >>> from seriality.tasks import Words
+    >>> format = Words("S5", length=4).format
+    >>> network = Transformer(format, key=jax.random.key(0))
+    >>> SinglePass(network, format).budget(prompt_length=5)
+    1
+    """
 
     version: ClassVar[int] = 1
     network: AbstractNetwork

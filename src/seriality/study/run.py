@@ -80,7 +80,12 @@ def run(
     seeds: int | None = None,
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> int:
-    """Runs what is missing of a study; returns the number of records written."""
+    """Runs what is missing of a study; returns the number of records written.
+
+    ValueError for fewer than one seed.
+    """
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds is {seeds}, allowed is 1 or more, such as {study.seeds}")
     every = groups(study, seeds)
     provenance = {
         **environment(),  # now: a commit made while this runs is not what runs
@@ -256,12 +261,18 @@ def environment() -> dict[str, Any]:
     device = jax.devices()[0]
     packages = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
     return {
-        "versions": {"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in packages},
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
         "commit": _commit(),
         "device": f"{device.platform}: {device.device_kind}",
         "machine": f"{processor()}, {os.cpu_count()} cores",
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree, which the commit tells
+        return "not installed"
 
 
 def processor() -> str:

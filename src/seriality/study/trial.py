@@ -1,6 +1,7 @@
 """Trials and studies: what is run, with every setting that bears on the result."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +22,9 @@ class Training:
     answered right. Training ends after `steps`, or when the last stage is passed. AdamW with linear warm-up
     over `warmup` steps, then a cosine to zero at `steps`. `version` rises when the same settings train
     otherwise, not for a speed-up.
+
+    >>> Training(stages=(2, 4, 8), steps=600).learning_rates
+    (0.001, 0.003)
     """
 
     version: ClassVar[int] = 1
@@ -38,15 +42,24 @@ class Training:
     chunk: int = 50
 
     def __post_init__(self):
+        counts = ("steps", "batch", "gate_instances", "test_instances", "chunk")
         faults = [
-            f"{name} is {getattr(self, name)}, allowed is 1 or more"
-            for name in ("steps", "batch", "gate_instances", "test_instances", "chunk")
-            if getattr(self, name) < 1
+            f"{name} is {getattr(self, name)!r}, allowed are integers from 1 up"
+            for name in counts
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1
         ]
         if not self.stages or list(self.stages) != sorted(set(self.stages)) or self.stages[0] < 1:
             faults.append(f"stages is {self.stages}, allowed are rising depths from 1 up, such as (2, 4, 8)")
-        if not self.learning_rates:
-            faults.append("learning_rates is empty, give at least one, such as (1e-3,)")
+        if not self.learning_rates or not all(0 < rate < math.inf for rate in self.learning_rates):
+            faults.append(
+                f"learning_rates is {self.learning_rates}, allowed is one or more above 0, such as (1e-3,)"
+            )
+        if not 0 <= self.weight_decay < math.inf:
+            faults.append(f"weight_decay is {self.weight_decay}, allowed is 0 or more, such as 0.01")
+        if not 0 < self.gate < math.inf:
+            faults.append(
+                f"gate is {self.gate}, allowed is a share above 0, such as 0.97; above 1 never opens"
+            )
         if not 0 <= self.warmup < self.steps:
             faults.append(
                 f"warmup is {self.warmup}, allowed are 0 to steps - 1 = {self.steps - 1},"
@@ -62,7 +75,12 @@ class Training:
 
 @dataclass(frozen=True)
 class Trial:
-    """One training and evaluation: one row of the comparison, one task, one learning rate, one seed."""
+    """One training and evaluation: one row of the comparison, one task, one learning rate, one seed.
+
+    >>> from seriality.studies import STUDIES
+    >>> STUDIES["miniature"].trials(seeds=1)[0].row
+    'Transformer'
+    """
 
     study: str
     row: str
@@ -111,7 +129,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """A named set of trials and the claims it bears on. `trials(seeds)` lists them in the order they run."""
+    """A named set of trials and the claims it bears on. `trials(seeds)` lists them in the order they run.
+
+    >>> from seriality.studies import STUDIES
+    >>> len(STUDIES["table1"].trials(seeds=5))
+    420
+    """
 
     name: str
     title: str

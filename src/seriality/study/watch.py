@@ -23,6 +23,13 @@ from .run import Progress
 from .trial import Trial
 
 
+class Unheeded(Console):
+    """A console that falls silent when nobody reads on: what it tells of does not depend on it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Watch:
     """Shows a run; call it with every `Progress`. A context manager: the display ends with it.
 
@@ -167,10 +174,7 @@ class Watch:
         return f"{self._name(now)}: {', '.join(said)}; {seconds:.1f} s{left}"
 
     def _print(self, line: str) -> None:
-        try:
-            self.console.print(Text(line), soft_wrap=True)
-        except BrokenPipeError:  # nobody reads on; the run does not depend on it
-            self.console.quiet = True
+        self.console.print(Text(line), soft_wrap=True)
 
 
 def about(seconds: float) -> str:

@@ -212,6 +212,8 @@ def size_fault(length: int, **dials: int) -> list[str]:
 
 
 def refuse(what: str, faults: list[str]) -> None:
-    """Raise a ValueError that lists every fault, if there are any."""
+    """Raise a ValueError of one line for every fault, if there are any."""
+    if len(faults) == 1:
+        raise ValueError(f"{what}: {faults[0]}")
     if faults:
-        raise ValueError("\n  ".join([f"{what}: {len(faults)} fault{'s' * (len(faults) > 1)}", *faults]))
+        raise ValueError("\n  ".join([f"{what}: {len(faults)} faults", *faults]))

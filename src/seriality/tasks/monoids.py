@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import permutations
+from operator import index
 
 import numpy as np
 
-from .base import refuse
+from .base import SPECIAL, refuse
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Monoid:
                 f"elements: {len(set(self.elements))} different names, but the table has "
                 f"{len(self.table)} rows; give one name each"
             )
+        taken = [each for each in self.elements if each in SPECIAL]
+        if taken:
+            faults.append(f"elements: {taken[0]!r} is the name of a token of every task; give another")
         refuse(f"Monoid {self.name!r}", faults)
 
     @property
@@ -92,11 +96,17 @@ def monoid(
     >>> monoid([[0, 1, 2], [1, 1, 2], [2, 1, 2]], name="reset").is_solvable
     True
     """
-    rows = tuple(tuple(int(entry) for entry in row) for row in table)
+    try:
+        rows = tuple(tuple(map(index, row)) for row in table)
+        letters = tuple(range(len(rows)) if generators is None else map(index, generators))
+    except TypeError as error:
+        raise ValueError(
+            f"Monoid {name!r}: {error}; a table is k rows of k integers, as in [[0, 1], [1, 0]]"
+        ) from None
     return Monoid(
         name=name,
         table=rows,
-        generators=tuple(range(len(rows))) if generators is None else tuple(int(g) for g in generators),
+        generators=letters,
         elements=tuple(str(i) for i in range(len(rows))) if elements is None else tuple(elements),
     )
 

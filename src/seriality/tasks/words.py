@@ -46,7 +46,9 @@ class Words(AbstractTask):
 
     def __post_init__(self) -> None:
         faults = integer_fault("length", self.length, 1, 16)
-        if not isinstance(self.monoid, Monoid) and self.monoid not in MONOIDS:
+        if not isinstance(self.monoid, Monoid) and not (
+            isinstance(self.monoid, str) and self.monoid in MONOIDS
+        ):
             faults.append(
                 f"monoid={self.monoid!r}: must be one of {', '.join(MONOIDS)} or a Monoid; "
                 "for your own table, monoid=seriality.tasks.monoid(table)"
