@@ -330,7 +330,7 @@ def test_nothing_but_a_report_is_written_over(command, finished):
         (finished / name).write_text("<!doctype html>\n<svg>mine</svg>")
         code, out, err = call(command, "--out", f"{name[0]}.html")
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert f"'{name}' is there and is no report's" in err
+        assert f"'{name}' is there and was not written by seriality" in err
         assert (finished / name).read_text() == "<!doctype html>\n<svg>mine</svg>"
         with Store.open_read("seriality.sqlite") as store, pytest.raises(FileExistsError, match=name):
             write(store.records(), Path(f"{name[0]}.html"))
@@ -355,7 +355,7 @@ def test_no_file_but_a_page_is_written_over(command, finished):
     own = ("seriality.sqlite", "link", "twin", "seriality.sqlite-wal", "link-turns")
     for name, said in [
         *((each, "the store") for each in own),
-        *((x, "is no report's") for x in ("notes.txt", "pipe")),
+        *((x, "was not written by seriality") for x in ("notes.txt", "pipe")),
     ]:
         if name == "link-turns":
             (finished / name).symlink_to("seriality.sqlite-turns")

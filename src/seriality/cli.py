@@ -119,9 +119,9 @@ def _usage(error: Any) -> int:
 
 def _version(wanted: bool) -> bool:
     if wanted:
-        from seriality import __version__
+        from importlib.metadata import version
 
-        typer.echo(f"seriality {__version__}")
+        typer.echo(f"seriality {version('seriality')}")
         raise typer.Exit
     return wanted
 
@@ -347,8 +347,8 @@ def _check_out(out: Path, store: Path) -> None:
 
     if (other := in_the_way(out)) is not None:
         _fail(
-            f"--out {str(out)!r}: {str(other)!r} is there and is no report's; move it, or name another file, "
-            f"e.g. --out new-{OUT}"
+            f"--out {str(out)!r}: {str(other)!r} is there and was not written by seriality; move it, "
+            f"or name another file, e.g. --out new-{OUT}"
         )
 
 

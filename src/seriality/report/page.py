@@ -68,7 +68,7 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
     if not records:
         raise ValueError("there are no records to report; `seriality run demo` makes some")
     if (other := in_the_way(out)) is not None:
-        raise FileExistsError(f"{other} is there and is no older report's")
+        raise FileExistsError(f"{other} is there and was not written by seriality")
     found = summaries(records)
     folder = _folder(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Array, Key
 
 from ..instance import Format
-from ..networks import NETWORKS, Transformer
+from ..networks import NETWORKS
 from .base import AbstractSolver, Passes
 from .chain_of_thought import ChainOfThought
 from .looped import Looped
@@ -38,10 +38,11 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     if solver is Majority:
         return Majority(build(_inner("solver", dials), format, key=key), **dials)
     network, network_dials = _named("network", NETWORKS, _inner("network", dials))
-    if network is not Transformer and solver is not SinglePass:
+    takes = inspect.signature(solver.__init__).parameters["network"].annotation
+    if not issubclass(network, takes):
         raise ValueError(
-            f"{solver.__name__} works on a Transformer, not on {network.__name__};"
-            ' give it network={"name": "Transformer"}, or take SinglePass'
+            f"{solver.__name__} works on a {takes.__name__}, not on {network.__name__};"
+            f' give it network={{"name": "{takes.__name__}"}}, or take SinglePass'
         )
     return solver(network(format, **network_dials, key=key), format, **dials)
 
