@@ -12,7 +12,7 @@ from jax import lax
 
 from seriality.cost import Cost
 from seriality.meter import measure
-from seriality.meter.rules import _KINDS, RULES
+from seriality.meter.primitives import _KINDS, RULES
 
 
 def shape(*sizes, dtype="float32"):
@@ -149,7 +149,8 @@ def test_factorisations_take_a_step_for_each_column(n):
         for eqn in jax.make_jaxpr(lax.linalg.cholesky)(shape(n, n)).eqns
         if eqn.primitive.name == "cholesky"
     ]
-    assert (RULES["cholesky"].work(factorise), RULES["cholesky"].steps(factorise)) == (_cholesky(n), n)
+    counted = RULES["cholesky"].count(factorise)
+    assert (counted.work, counted.unit) == (_cholesky(n), n)
     solve = cost(lambda a, b: lax.linalg.triangular_solve(a, b, left_side=True), shape(n, n), shape(n, 3))
     assert solve == Cost(n * n * 3, n)
 
@@ -469,25 +470,31 @@ def test_nothing_is_executed():
 
 def test_an_unknown_primitive_is_an_error_or_listed():
     def program(x):
-        return jnp.tanh(jnp.linalg.svd(x, compute_uv=False))
+        return jnp.tanh(jax.pure_callback(np.sin, x, x))
 
-    with pytest.raises(NotImplementedError, match=r"'svd'.*uncounted=\"list\""):
+    with pytest.raises(NotImplementedError, match=r"'pure_callback'.*declared=.*uncounted=\"list\""):
         measure(program, MATRIX)
     found = measure(program, MATRIX, uncounted="list")
-    assert (found.uncounted, found.bound) == (("svd",), "lower")
-    assert "not counted: svd" in str(found)
+    assert (found.uncounted, found.bound) == (("pure_callback",), "lower")
+    assert "not counted: pure_callback" in str(found)
+    declared = measure(program, MATRIX, declared={"pure_callback": Cost(work=7, span=5)})
+    assert (declared.cost, declared.bound) == (Cost(7 + 256, 5 + 1), "exact")
+    by_shape = measure(
+        program, MATRIX, declared={"pure_callback": lambda given, made: Cost(given[0][0], len(made))}
+    )
+    assert by_shape.cost == Cost(16 + 256, 1 + 1)
     assert measure(jnp.tanh, MATRIX, uncounted="list").uncounted == ()
 
 
 def test_bounds_in_both_directions_bound_nothing():
     def program(p, x):
-        return lax.cond(p, lambda x: jnp.linalg.svd(x, compute_uv=False), lambda x: x[0] * 2, x)
+        return lax.cond(p, lambda x: jax.pure_callback(np.sin, x, x), lambda x: x * 2, x)
 
     assert measure(program, shape(dtype="bool"), MATRIX, uncounted="list").bound == "neither"
 
 
 def test_unknown_options_say_what_is_allowed():
-    with pytest.raises(ValueError, match=r"'layers'.*\['layer', 'unit'\].*cost_model='layer'"):
+    with pytest.raises(ValueError, match=r"'layers'.*\['fan_in_2', 'layer', 'unit'\].*cost_model='layer'"):
         measure(jnp.tanh, VECTOR, cost_model="layers")
     with pytest.raises(ValueError, match='"error" and "list"'):
         measure(jnp.tanh, VECTOR, uncounted="skip")

@@ -7,8 +7,9 @@ The meter shares nothing but `seriality.cost` with what it measures, so a declar
 measured one is evidence. `docs/meter.md` tells what is counted; `rules` holds the rule of every primitive.
 """
 
-from .interpret import Measurement, measure
+from .measurement import Loop, Measurement, Region, Step
 from .laws import Growth, growth
+from .program import measure
 from .rules import COST_MODELS
 
-__all__ = ["COST_MODELS", "Growth", "Measurement", "growth", "measure"]
+__all__ = ["COST_MODELS", "Growth", "Loop", "Measurement", "Region", "Step", "growth", "measure"]

@@ -1,4 +1,4 @@
-"""The meter: exact work and span of a JAX program.
+"""The meter of JAX programs: exact work and span, read from the jaxpr.
 
 **Definition.** A program is the graph of the operations in its jaxpr, every loop unrolled. Work is the sum
 of their operations; span is the longest chain of dependent steps from an argument to a result (Brent 1974;
@@ -6,354 +6,308 @@ Blelloch 1996). `rules` says what an operation counts. What needs no argument is
 costs nothing: literals, closed-over arrays, loop counters, a causal mask. What no result needs is not
 counted either.
 
-**Method.** A jaxpr is summarised once as its work and a max-plus matrix T, whose entry T[o, i] is the
-longest path from input i to output o. A loop of n iterations is the n-th power of its carry-to-carry block,
-by repeated squaring, so the span is that of the unrolled program and costs O(k³ log n) for k carries.
+**Method.** A jaxpr is read once and becomes a `Body` of parts, whose max-plus matrix T holds the longest
+path from input i to output o. A loop of n iterations is the n-th power of its carry-to-carry block, by
+repeated squaring, so the span is that of the unrolled program and costs O(k³ log n) for k carries.
 
-**What it does not do.** It does not execute, and it looks for no shortcut: the numbers are those of the
-program as written, and a program that can be re-associated (a linear recurrence) has a smaller span
-elsewhere. It guesses nothing: a primitive without a rule and a loop without a trip count are errors.
+**What it does not do.** It does not execute. It guesses nothing: a primitive without a rule and a loop without
+a trip count are errors.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Var
-from jaxtyping import Int
 
 from ..cost import Cost
 from . import jaxprs
-from .maxplus import NONE, extend, no_paths, power, product, reachable, up_to
-from .rules import COST_MODELS, RULES, CostModel
-
-Rows = Int[np.ndarray, "_values _inputs"]
-"""For each value, the longest path to it from each input. A value no path ends at is known before the run."""
+from .maxplus import extend, no_paths, product, reachable
+from .measurement import Bound, Control
+from .parts import Body, Branches, Chain, Copies, Gated, Leaf, Made, Rearranged, Repeat, Rows, Unchanged
+from .primitives import RULES
+from .rules import CHOICE, NOTHING, CostModel, Declared, Operation
 
 Known = tuple[bool, ...]
 
-Bound = Literal["exact", "upper", "lower", "neither"]
-
 
 @dataclass(frozen=True)
-class Measurement:
-    """What `measure` found.
+class Settings:
+    """What the user of the meter chooses."""
 
-    `bound` says how the cost relates to the truth: "exact"; "upper" where a data-dependent choice was
-    charged its dearest branch; "lower" where primitives were left out; "neither" where both happened.
-    `uncounted` names those primitives. `notes` gives every reason, and each assumed trip count.
-    """
-
-    cost: Cost
-    cost_model: str
-    bound: Bound
-    uncounted: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def work(self) -> int:
-        """The number of operations."""
-        return self.cost.work
-
-    @property
-    def span(self) -> int:
-        """The length of the longest chain of dependent steps."""
-        return self.cost.span
-
-    def __str__(self) -> str:
-        kind = {"exact": "", "neither": " (neither bound)"}.get(self.bound, f" ({self.bound} bound)")
-        text = f"work {self.work:,}, span {self.span:,} in the {self.cost_model} model{kind}"
-        return "\n  ".join((text, *self.notes))
+    cost_model: CostModel
+    control: Control
+    trips: int | None
+    declared: Declared
+    lists_uncounted: bool
 
 
-def measure(
-    fn: Callable[..., Any],
-    *args: Any,
-    cost_model: str = "unit",
-    trips: int | None = None,
-    uncounted: str = "error",
-) -> Measurement:
-    """The work and span of `fn(*args)`. The function is traced, never executed.
-
-    Arrays and `jax.ShapeDtypeStruct`s in `args` (any pytree, Equinox modules included) and in `fn` itself
-    are the inputs; all other leaves are static. `trips` is the trip count assumed for each while loop
-    whose own cannot be read, and no more than what can be read of it allows. `uncounted="list"` goes on past
-    primitives without a rule and names them.
-
-    Raises ValueError for an unknown cost model, for no inputs, and for a while loop of unknown length;
-    NotImplementedError for a primitive without a rule.
-
-    >>> import jax, jax.numpy as jnp
-    >>> print(measure(lambda x: jnp.tanh(x @ x), jax.ShapeDtypeStruct((8, 8), "float32")))
-    work 1,088, span 2 in the unit model
-    """
-    if cost_model not in COST_MODELS:
-        near = difflib.get_close_matches(cost_model, COST_MODELS, n=1, cutoff=0)
-        raise ValueError(
-            f"unknown cost model {cost_model!r}; allowed are {sorted(COST_MODELS)}: "
-            f"measure(..., cost_model={(near or ['unit'])[0]!r})"
-        )
-    if uncounted not in ("error", "list"):
-        raise ValueError(f'uncounted={uncounted!r}; allowed are "error" and "list"')
-    if trips is not None and (not isinstance(trips, int) or trips < 0):
-        raise ValueError(f"trips={trips!r}; allowed is an integer from 0 up, as in trips=100")
-    jaxpr = jaxprs.trace(fn, *args)
-    meter = _Meter(COST_MODELS[cost_model], trips, uncounted == "list")
-    work, results = meter.run(jaxpr, np.zeros((len(jaxpr.invars), 1), dtype=np.int64))
-    cost = Cost(work=work, span=int(results.max(initial=0)))
-    return Measurement(cost, cost_model, meter.bound, tuple(sorted(meter.uncounted)), tuple(meter.notes))
-
-
-@dataclass(frozen=True)
-class _Summary:
-    """Work of a jaxpr and its longest paths, outputs × inputs."""
-
-    work: int
-    paths: Rows
-
-
-def _known(rows: Rows) -> Known:
+def known_rows(rows: Rows) -> Known:
+    """Which values no path ends at: they are known before the run."""
     return tuple(not found for found in reachable(rows).tolist())
 
 
 @dataclass
-class _Meter:
-    """One measurement under way. `memo` holds each jaxpr's summary, by identity and by what is known."""
+class Interpreter:
+    """One reading of a program under way. `memo` holds each jaxpr's body, by identity and by what is known.
 
-    model: CostModel
-    trips: int | None
-    lists_uncounted: bool
-    memo: dict[tuple[Jaxpr, Known], _Summary] = field(default_factory=dict)
+    `shortcut(eqn, known)` may give another jaxpr for a scan, with the same inputs and outputs. With `located`
+    every leaf knows the functions around it, and jaxprs are shared only within one function.
+    """
+
+    settings: Settings
+    shortcut: Callable[[JaxprEqn, Known, "Interpreter"], Any] | None = None
+    located: bool = False
+    memo: dict[Any, Body] = field(default_factory=dict)
     notes: dict[str, Bound] = field(default_factory=dict)
     uncounted: set[str] = field(default_factory=set)
 
-    @property
-    def bound(self) -> Bound:
-        """What all notes together leave of the numbers."""
-        match sorted(set(self.notes.values()) - {"exact"}):
-            case []:
-                return "exact"
-            case [bound]:
-                return bound
-            case _:
-                return "neither"
-
-    def run(self, jaxpr: Jaxpr, rows: Rows) -> tuple[int, Rows]:
-        """The work of a jaxpr whose inputs end the paths `rows`, and the paths to its outputs."""
-        summary = self.summarise(jaxpr, _known(rows))
-        return summary.work, product(summary.paths, rows)
-
-    def summarise(self, jaxpr: Jaxpr, known: Known) -> _Summary:
-        """Work and paths of a jaxpr, the inputs marked `known` being available before the run."""
-        if (jaxpr, known) in self.memo:
-            return self.memo[jaxpr, known]
+    def body(self, jaxpr: Jaxpr, known: Known, region: tuple[str, ...] = ()) -> Body:
+        """The parts of a jaxpr, the inputs marked `known` being available before the run."""
+        key = (jaxpr, known, region if self.located else ())
+        if key in self.memo:
+            return self.memo[key]
         width = len(jaxpr.invars)
         nowhere = no_paths(1, width)[0]
         rows: dict[Any, Any] = dict.fromkeys(jaxpr.constvars, nowhere)
         values: dict[Any, int] = {}
+        made: dict[Any, Made] = {}
+        parts: list[Any] = []
         used = {atom for eqn in jaxpr.eqns for atom in eqn.invars if isinstance(atom, Var)}
         used.update(atom for atom in jaxpr.outvars if isinstance(atom, Var))
         for place, variable in enumerate(jaxpr.invars):
-            rows[variable] = nowhere.copy()
+            rows[variable] = nowhere
             if not known[place]:
+                rows[variable] = nowhere.copy()
                 rows[variable][place] = 0
-        work = 0
+        regions = self.regions(jaxpr, region)
 
         def read(atoms: Any) -> Rows:
             found = [rows[atom] if isinstance(atom, Var) else nowhere for atom in atoms]
             return np.stack(found) if found else no_paths(0, width)
 
-        for eqn in jaxpr.eqns:
+        for number, eqn in enumerate(jaxpr.eqns):
             operands = read(eqn.invars)
-            if reachable(operands).any():
-                operations, results = self.equation(eqn, operands, values, used)
-                work += operations
-            else:
-                results = no_paths(len(eqn.outvars), width)
-            rows.update(zip(eqn.outvars, results, strict=True))
+            known_operands = known_rows(operands)
+            if all(known_operands):
+                rows.update(dict.fromkeys(eqn.outvars, nowhere))
+            elif eqn.outvars:  # an effect such as a print: no result depends on it
+                part = self.part(eqn, known_operands, values, used, regions[number])
+                if isinstance(part, Leaf):
+                    results = np.tile(extend(operands.max(axis=0), part.steps), (len(eqn.outvars), 1))
+                else:
+                    results = product(part.paths, operands)
+                parts.append(part)
+                rows.update(zip(eqn.outvars, results, strict=True))
+                made.update(
+                    (variable, Made(part, place, eqn.invars)) for place, variable in enumerate(eqn.outvars)
+                )
             if eqn.primitive.name == "convert_element_type":
                 constant = jaxprs.value(eqn.invars[0], values)
                 if constant is not None:
                     values[eqn.outvars[0]] = constant
-        summary = _Summary(work, read(jaxpr.outvars))
-        self.memo[jaxpr, known] = summary
-        return summary
+        work = sum(part.work for part in parts)
+        self.memo[key] = Body(work, read(jaxpr.outvars), rows, made, jaxpr.outvars, parts)
+        return self.memo[key]
 
-    def equation(
-        self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int], used: set[Any]
-    ) -> tuple[int, Rows]:
-        """The work of one equation, and the paths to its outputs."""
+    def regions(self, jaxpr: Jaxpr, region: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The functions around each equation, those around the whole jaxpr being `region`."""
+        if not self.located:
+            return [()] * len(jaxpr.eqns)
+        frames = [jaxprs.where(eqn)[1] for eqn in jaxpr.eqns]
+        if any(frame[: len(region)] != region for frame in frames):  # traced for another caller
+            shared = _shared_prefix(frames)
+            frames = [region + frame[shared:] for frame in frames]
+        return frames
+
+    def part(
+        self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], region: tuple[str, ...]
+    ) -> Any:
+        """One equation, some of whose operands are not known."""
         name = eqn.primitive.name
+        declared = self.declared(eqn)
+        if declared is not None:
+            return self.leaf(eqn, declared, region)
         if name in jaxprs.CALLS:
-            return self.run(jaxprs.called(eqn), operands)
+            return self.body(jaxprs.called(eqn), known, region)
         if name == "custom_linear_solve":
             solver, consts = jaxprs.linear_solve(eqn)
-            sides = operands[sum(eqn.params["const_lengths"]) :]
-            return self.run(solver, np.concatenate([operands[consts], sides]))
+            places = [
+                *range(consts.start, consts.stop),
+                *range(sum(eqn.params["const_lengths"]), len(eqn.invars)),
+            ]
+            inner = self.body(solver, tuple(known[place] for place in places), region)
+            columns = [places.index(place) if place in places else None for place in range(len(eqn.invars))]
+            return Rearranged(inner, columns)
         if name == "shard_map":
-            work, results = self.run(jaxprs.called(eqn), operands)
-            return work * jaxprs.devices(eqn), results
+            return Copies(self.body(jaxprs.called(eqn), known, region), jaxprs.devices(eqn))
         if name == "scan":
-            return self.scan(eqn, operands)
+            return self.scan(eqn, known, region)
         if name == "while":
-            return self.while_loop(eqn, operands, values, used)
+            return self.while_loop(eqn, known, values, used, region)
         if name == "cond":
-            return self.cond(eqn, operands)
-        if not eqn.outvars:  # an effect such as a print: no result depends on it
-            return 0, operands[:0]
-        work, steps = self.operation(eqn, operands)
-        row = extend(operands.max(axis=0), steps)
-        return work, np.tile(row, (len(eqn.outvars), 1))
+            return self.cond(eqn, known, region)
+        return self.leaf(eqn, self.operation(eqn, known), region)
 
-    def operation(self, eqn: JaxprEqn, operands: Rows) -> tuple[int, int]:
-        """The work and steps of a primitive in the table."""
+    def leaf(self, eqn: JaxprEqn, operation: Operation, region: tuple[str, ...]) -> Leaf:
+        steps = operation.steps(self.settings.cost_model) if operation.work else 0
+        return Leaf(eqn.primitive.name, operation, steps, eqn, region)
+
+    def declared(self, eqn: JaxprEqn) -> Operation | None:
+        """The cost declared for an equation, by the name of its function, kernel or primitive."""
+        if not self.settings.declared:
+            return None
+        for name in jaxprs.names(eqn):
+            if name in self.settings.declared:
+                cost = self.settings.declared[name]
+                if not isinstance(cost, Cost):
+                    cost = cost(*jaxprs.operands(eqn))
+                return Operation(cost.work, cost.span, cost.span, cost.span)
+        return None
+
+    def operation(self, eqn: JaxprEqn, known: Known) -> Operation:
+        """What a primitive in the table costs."""
         name = eqn.primitive.name
         if name not in RULES:
-            if not self.lists_uncounted:
+            if not self.settings.lists_uncounted:
+                called = jaxprs.names(eqn)[0]
                 raise NotImplementedError(
-                    f"no rule for the primitive {name!r}; add one to seriality/meter/rules.py, or go on "
-                    'without counting it: measure(..., uncounted="list")'
+                    f"no rule for the primitive {name!r} at {jaxprs.where(eqn)[0]}; declare what it costs, "
+                    f"measure(..., declared={{{called!r}: Cost(work=..., span=...)}}), or go on without counting "
+                    'it, measure(..., uncounted="list")'
                 )
             self.uncounted.add(name)
             self.notes[f"not counted: {name}"] = "lower"
-            return 0, 0
+            return NOTHING
         rule = RULES[name]
-        if rule.addresses is not None and not rule.combines and not reachable(operands[rule.addresses]).any():
-            return 0, 0
-        work = rule.work(eqn)
-        return work, self.model.steps(rule, eqn) if work else 0
+        if rule.addresses is not None and not rule.combines and all(known[rule.addresses]):
+            return NOTHING
+        if rule.is_assumed:
+            self.notes[f"{name} runs until it converges: the count of the textbook is taken"] = "assumed"
+        return rule.count(eqn)
 
-    def cond(self, eqn: JaxprEqn, operands: Rows) -> tuple[int, Rows]:
+    def choice(self, eqn: JaxprEqn, region: tuple[str, ...]) -> Leaf:
+        steps = CHOICE[self.settings.cost_model]
+        return Leaf(f"choice of {eqn.primitive.name}", Operation(1), steps, eqn, region)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what a predicate decides waits for it."""
+        return self.settings.control == "full"
+
+    def cond(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...]) -> Any:
         """A choice is one operation and one step, then the branch runs; the dearest branch is charged."""
-        predicate, inputs = operands[:1], operands[1:]
-        branches = [
-            self.summarise(jaxprs.opened(branch), _known(inputs)) for branch in eqn.params["branches"]
-        ]
-        paths = np.max([branch.paths for branch in branches], axis=0)
-        if any(branch.work != branches[0].work or (branch.paths != paths).any() for branch in branches):
+        branches = [self.body(jaxprs.opened(branch), known[1:], region) for branch in eqn.params["branches"]]
+        part = Branches(branches)
+        if any(
+            branch.work != part.work or not np.array_equal(branch.paths, part.paths) for branch in branches
+        ):
             self.notes["cond: the branches differ, the dearest is counted"] = "upper"
-        work = max(branch.work for branch in branches)
-        if not reachable(predicate)[0]:
-            return work, product(paths, inputs)
-        through = extend(product(paths, inputs), self.model.choice)
-        waited = product(self.gate(paths), predicate)
-        return work + 1, np.maximum(through, waited)
+        inputs = len(eqn.invars)
+        inside = Rearranged(part, [None, *range(inputs - 1)])
+        if known[0]:
+            return inside
+        return Gated(Unchanged([True], inputs), inside, self.choice(eqn, region), self.waits)
 
-    def gate(self, paths: Rows) -> Rows:
-        """Paths from a predicate to the outputs of what waits for it: the choice, then the longest chain."""
-        return extend(paths.max(axis=1, keepdims=True, initial=0), self.model.choice)
+    def scan(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...]) -> Any:
+        if self.shortcut is not None:
+            found = self.shortcut(eqn, known, self)
+            if found is not None:
+                return found
+        return self.scan_as_written(eqn, known, region)
 
-    def scan(self, eqn: JaxprEqn, operands: Rows) -> tuple[int, Rows]:
+    def scan_as_written(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...] = ()) -> Any:
         consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
         body = jaxprs.opened(eqn.params["jaxpr"])
-        carry, side = operands[consts : consts + carries], np.delete(operands, _span(consts, carries), axis=0)
+        inputs = len(eqn.invars)
+        order = [*range(consts, consts + carries), *range(consts), *range(consts + carries, inputs)]
+        beside = tuple(known[place] for place in order[carries:])
 
-        def iteration(known_carry: Known) -> _Summary:
-            beside = _known(side)
-            summary = self.summarise(body, beside[:consts] + known_carry + beside[consts:])
-            return _Summary(summary.work, _carry_first(summary.paths, consts, carries))
+        def iteration(known_carry: Known) -> Any:
+            inner = self.body(body, beside[:consts] + known_carry + beside[consts:], region)
+            return Rearranged(inner, order)
 
-        work, carry, collected = self.repeat(
-            iteration, eqn.params["length"], carry, side, len(eqn.outvars) - carries
-        )
-        return work, np.concatenate([carry, collected])
+        known_carry = known[consts : consts + carries]
+        loop = self.repeat(iteration, eqn.params["length"], known_carry, inputs, len(eqn.outvars) - carries)
+        return Rearranged(loop, [order.index(place) for place in range(inputs)])
 
     def repeat(
-        self, iteration: Callable[[Known], _Summary], count: int, carry: Rows, side: Rows, outputs: int
-    ) -> tuple[int, Rows, Rows]:
-        """Work of `count` iterations, the paths to the last carry and to the outputs of all iterations.
+        self, iteration: Callable[[Known], Any], count: int, known: Known, inputs: int, outputs: int
+    ) -> Repeat:
+        """A loop whose iteration takes `inputs`, carries first, and gives the carries and `outputs`.
 
-        `iteration` summarises one, carry and outputs × carry and side inputs, given which carries are
-        known. First iterations whose knowns differ (a state that starts at zero) run one by one.
+        `iteration` gives one, given which carries are known. First iterations whose knowns differ (a state
+        that starts at zero) run one by one.
         """
-        size, work = len(carry), 0
-        collected = no_paths(outputs, carry.shape[1])
-        if count == 0:
-            return work, carry, collected
-        known = _known(carry)
-        for _ in range(size + 1):
-            step = iteration(known)
-            after = product(step.paths, np.concatenate([carry, side]))
-            if _known(after[:size]) == known:
-                break
-            work, count = work + step.work, count - 1
-            carry, collected = after[:size], np.maximum(collected, after[size:])
+        carries, at_first, first = len(known), known, []
+        for _ in range(carries + 1):
             if count == 0:
-                return work, carry, collected
-            known = _known(carry)
+                return Repeat(first, None, 0, carries, at_first, inputs, outputs)
+            step = iteration(known)
+            after = known_rows(step.paths[:carries])
+            if after == known:
+                break
+            first.append(step)
+            count, known = count - 1, after
         else:  # knowns that rotate from carry to carry: take none for known
             self.notes["loop: what is known before the run moves between carries, all is counted"] = "upper"
-            step = iteration((False,) * size)
-        between, fresh = step.paths[:size, :size], product(step.paths[:size, size:], side)
-        across, beside = step.paths[size:, :size], product(step.paths[size:, size:], side)
-        last = np.maximum(product(power(between, count), carry), product(up_to(between, count - 1), fresh))
-        seen = np.maximum(
-            product(up_to(between, count - 1), carry), product(up_to(between, count - 2), fresh)
-        )
-        collected = np.max([collected, beside, product(across, seen)], axis=0)
-        return work + count * step.work, last, collected
+            step = iteration((False,) * carries)
+        return Repeat(first, step, count, carries, at_first, inputs, outputs)
 
     def while_loop(
-        self, eqn: JaxprEqn, operands: Rows, values: dict[Any, int], used: set[Any]
-    ) -> tuple[int, Rows]:
+        self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], region: tuple[str, ...]
+    ) -> Any:
         """Test, choose, run the body, and at last test and choose to stop: each test gates what follows."""
         count = self.trip_count(eqn, values)
         before, inside = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         condition, body = jaxprs.loop_parts(eqn, [variable in used for variable in eqn.outvars])
-        side, carry = operands[: before + inside], operands[before + inside :]
+        inputs = len(eqn.invars)
+        carries = inputs - before - inside
+        order = [*range(before + inside, inputs), *range(before + inside)]
+        beside = known[: before + inside]
 
-        def test(known_carry: Known) -> _Summary:
-            """The predicate, as paths from carry and side inputs."""
-            summary = self.summarise(condition, _known(side[:before]) + known_carry)
-            paths = _carry_first(summary.paths, before, len(carry))
-            return _Summary(summary.work, np.insert(paths, [paths.shape[1]] * inside, NONE, axis=1))
+        def gated(known_carry: Known, part: Any) -> Any:
+            test = self.body(condition, beside[:before] + known_carry, region)
+            if not reachable(test.paths)[0]:
+                return part
+            columns = [*range(before, before + carries), *range(before), *[None] * inside]
+            return Gated(Rearranged(test, columns), part, self.choice(eqn, region), self.waits)
 
-        def chosen(predicate: _Summary, then: _Summary) -> _Summary:
-            if not reachable(predicate.paths)[0]:
-                return _Summary(predicate.work + then.work, then.paths)
-            paths = np.maximum(
-                extend(then.paths, self.model.choice), product(self.gate(then.paths), predicate.paths)
-            )
-            return _Summary(predicate.work + then.work + 1, paths)
+        def iteration(known_carry: Known) -> Any:
+            step = self.body(body, beside[before:] + known_carry, region)
+            columns = [*range(inside, inside + carries), *[None] * before, *range(inside)]
+            return gated(known_carry, Rearranged(step, columns))
 
-        def iteration(known_carry: Known) -> _Summary:
-            summary = self.summarise(body, _known(side[before:]) + known_carry)
-            paths = _carry_first(summary.paths, inside, len(carry))
-            paths = np.insert(paths, [len(carry)] * before, NONE, axis=1)
-            return chosen(test(known_carry), _Summary(summary.work, paths))
-
-        work, carry, _ = self.repeat(iteration, count, carry, side, 0)
-        known = _known(carry)
-        stay = no_paths(len(carry), len(carry) + len(side))
-        for place, is_known in enumerate(known):
-            if not is_known:
-                stay[place, place] = 0
-        leave = chosen(test(known), _Summary(0, stay))
-        return work + leave.work, product(leave.paths, np.concatenate([carry, side]))
+        loop = self.repeat(iteration, count, known[before + inside :], inputs, 0)
+        after = known_rows(loop.paths)
+        leave = gated(after, Unchanged([not is_known for is_known in after], inputs))
+        return Rearranged(Chain(loop, leave), [order.index(place) for place in range(inputs)])
 
     def trip_count(self, eqn: JaxprEqn, values: dict[Any, int]) -> int:
         found = jaxprs.trips(eqn, values)
         if found is not None and found.exact:
             return found.count
-        if self.trips is not None and (found is None or self.trips <= found.count):
-            self.notes[f"while: {self.trips} trips, as given"] = "exact"
-            return self.trips
+        trips = self.settings.trips
+        if trips is not None and (found is None or trips <= found.count):
+            self.notes[f"while: {trips} trips, as given"] = "exact"
+            return trips
         if found is not None:
             self.notes[f"while: at most {found.count} trips, all are counted"] = "upper"
             return found.count
         raise ValueError(
-            "a while loop whose trip count is not a constant of the program; say how often it runs, "
-            "measure(..., trips=100), or write it as jax.lax.scan or as a fori_loop between Python integers"
+            f"a while loop at {jaxprs.where(eqn)[0]} whose trip count is not a constant of the program; say how "
+            "often it runs, measure(..., trips=100), or write it as jax.lax.scan or as a fori_loop between "
+            "Python integers"
         )
 
 
-def _span(start: int, count: int) -> list[int]:
-    return list(range(start, start + count))
-
-
-def _carry_first(paths: Rows, before: int, carries: int) -> Rows:
-    """The same paths, the columns of the carries moved from behind `before` others to the front."""
-    rest = [*range(before), *range(before + carries, paths.shape[1])]
-    return paths[:, [*_span(before, carries), *rest]]
+def _shared_prefix(frames: list[tuple[str, ...]]) -> int:
+    """How many functions all of these begin with; a function at least is left to each."""
+    if not frames:
+        return 0
+    shortest = min(len(frame) for frame in frames)
+    count = 0
+    while count < shortest - 1 and len({frame[count] for frame in frames}) == 1:
+        count += 1
+    return count

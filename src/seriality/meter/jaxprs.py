@@ -4,6 +4,7 @@ Written for JAX 0.10; parameter names of primitives differ between versions, and
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from jax._src import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.interpreters.partial_eval import dce_jaxpr
 
-CALLS = {"jit", "closed_call", "core_call", "call", "custom_jvp_call", "custom_vjp_call", "remat2"}
+CALLS = {
+    "call", "call_exported", "closed_call", "composite", "core_call", "custom_jvp_call", "custom_partitioning",
+    "custom_vjp_call", "custom_vmap_call", "eval_jaxpr", "jaxpr_call", "jit", "linear_call", "remat2", "remat_opt",
+}  # fmt: skip
 """Primitives that run one inner jaxpr on their own inputs."""
 
 
@@ -51,7 +56,36 @@ def opened(jaxpr: Jaxpr | ClosedJaxpr) -> Jaxpr:
 
 def called(eqn: JaxprEqn) -> Jaxpr:
     """The inner jaxpr of a call."""
-    return opened(eqn.params["jaxpr"] if "jaxpr" in eqn.params else eqn.params["call_jaxpr"])
+    return opened(
+        next(eqn.params[name] for name in ("jaxpr", "call_jaxpr", "call", "callee") if name in eqn.params)
+    )
+
+
+def names(eqn: JaxprEqn) -> tuple[str, ...]:
+    """What an equation may be called in a declaration of costs: its function or kernel, then its primitive."""
+    given = eqn.params.get("name") or eqn.params.get("target_name") or eqn.params.get("call_target_name")
+    about = eqn.params.get("name_and_src_info")
+    candidates = (given, getattr(about, "name", None), eqn.primitive.name)
+    return tuple(name for name in candidates if isinstance(name, str))
+
+
+def operands(eqn: JaxprEqn) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The shapes of what an equation takes and gives."""
+    return [shape(atom) for atom in eqn.invars], [shape(atom) for atom in eqn.outvars]
+
+
+def where(eqn: JaxprEqn) -> tuple[str, tuple[str, ...]]:
+    """The line that wrote an equation, as `file:line`, and the functions around it, outermost first."""
+    frames = [
+        frame
+        for frame in source_info_util.user_frames(eqn.source_info.traceback)
+        if frame.file_name != __file__
+    ]
+    if not frames:
+        return "(no source)", ()
+    first = frames[0]
+    functions = tuple(frame.function_name for frame in reversed(frames))
+    return f"{os.path.basename(first.file_name)}:{first.start_line}", functions
 
 
 def linear_solve(eqn: JaxprEqn) -> tuple[Jaxpr, slice]:

@@ -1,196 +1,186 @@
-"""The table: what every JAX primitive costs, and the cost models.
+"""The rule set of both front ends: what each kind of operation costs, and the cost models.
 
-Work is the same in all cost models: the number of scalar operations. Span differs:
+Work is the number of scalar operations, the same in all cost models. The steps of an operation are the
+length of its own chain:
 
-    unit    every operation that computes is one step, whatever its fan-in: a sum of n terms, a matrix
-            product, an argmax and a prefix sum are one step each (unbounded fan-in, as in AC0 and TC0)
-    layer   a matrix product or convolution is one step, everything else none. Appendix C.3 of "The Serial
-            Scaling Hypothesis" counts layers, each of which is several products (six in our Transformer)
+    unit      every operation that computes is one step, whatever its fan-in: a sum of n terms, a matrix
+              product, an argmax and a prefix sum are one step each (unbounded fan-in, as in AC0 and TC0)
+    fan_in_2  two operands a step: a sum of n terms is ⌈log2 n⌉ steps, a lookup in a table of n places is
+              ⌈log2 n⌉, a matrix product is the products and then their sum (as in NC1)
+    layer     a matrix product or convolution is one step, everything else none. Appendix C.3 of "The
+              Serial Scaling Hypothesis" counts layers, each of which is several products
 
-An operation on nothing, such as a sum of one term, is no work and no step. A primitive that is not in RULES
-has no cost: it is an error, not zero.
+An operation on nothing, such as a sum of one term, is no work and no step. What jaxprs call an operation is
+in `primitives`, what PyTorch calls it in `pytorch/operators`; both give the sizes to the functions here.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from jax.extend.core import JaxprEqn
+from ..cost import Cost
 
-from .jaxprs import shape, size
+CostModel = Literal["unit", "fan_in_2", "layer"]
 
+COST_MODELS: tuple[CostModel, ...] = ("unit", "fan_in_2", "layer")
+"""Their names."""
 
-@dataclass(frozen=True)
-class Rule:
-    """The cost of one primitive.
-
-    `work` counts its operations and `steps` the length of its chain in the `unit` model. `addresses`
-    names the operands that hold the index of a lookup: a lookup whose index is known before the run only
-    moves data at fixed places, and is free unless it `combines` what it finds with what it brings.
-    """
-
-    work: Callable[[JaxprEqn], int]
-    steps: Callable[[JaxprEqn], int]
-    is_product: bool = False
-    addresses: slice | None = None
-    combines: bool = False
+CHOICE: Mapping[CostModel, int] = {"unit": 1, "fan_in_2": 1, "layer": 0}
+"""The steps of waiting for a predicate: `cond`, and each test of a `while`."""
 
 
-@dataclass(frozen=True)
-class CostModel:
-    """How the steps of a rule count. `choice` is the span of waiting for a predicate (cond, while)."""
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The cost of one operation: its work, and its steps in each cost model."""
 
-    steps: Callable[[Rule, JaxprEqn], int]
-    choice: int
+    work: int
+    unit: int = 1
+    fan_in_2: int = 1
+    layer: int = 0
 
+    def steps(self, cost_model: CostModel) -> int:
+        """The length of its chain in one cost model."""
+        return getattr(self, cost_model)
 
-COST_MODELS = {
-    "unit": CostModel(steps=lambda rule, eqn: rule.steps(eqn), choice=1),
-    "layer": CostModel(steps=lambda rule, eqn: int(rule.is_product), choice=0),
-}
-
-
-def none(eqn: JaxprEqn) -> int:
-    """Nothing to do."""
-    return 0
-
-
-def one(eqn: JaxprEqn) -> int:
-    """A single step."""
-    return 1
-
-
-def per_output(eqn: JaxprEqn) -> int:
-    """One operation for every element of the output."""
-    return max(map(size, eqn.outvars))
+    def then(self, *others: "Operation") -> "Operation":
+        """This operation followed by others, each needing the one before."""
+        parts = (self, *others)
+        return Operation(
+            sum(part.work for part in parts),
+            sum(part.unit for part in parts),
+            sum(part.fan_in_2 for part in parts),
+            sum(part.layer for part in parts),
+        )
 
 
-def matrix_product(eqn: JaxprEqn) -> int:
-    """k multiplications and k additions for every output; k is the contracted size."""
-    (contracted, _), _ = eqn.params["dimension_numbers"]
-    left = shape(eqn.invars[0])
-    return 2 * math.prod(left[axis] for axis in contracted) * per_output(eqn)
+NOTHING = Operation(0, 0, 0)
+"""Data moved to fixed places, renamed or made without an operand."""
+
+Shapes = list[tuple[int, ...]]
+
+Declared = Mapping[str, Cost | Callable[[Shapes, Shapes], Cost]]
+"""Costs of operations the meter cannot look into, by name: a Cost, or a function that gives one for the
+shapes of the operands and of the results. A declared span holds in every cost model."""
 
 
-def convolution(eqn: JaxprEqn) -> int:
-    """As a matrix product whose k is the size of one output channel's kernel."""
-    kernel = shape(eqn.invars[1])
-    channels = kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
-    return 2 * (math.prod(kernel) // max(1, channels)) * per_output(eqn)
+def doublings(n: int) -> int:
+    """⌈log2 n⌉, and 0 for nothing."""
+    return max(0, n - 1).bit_length()
 
 
-def reduction(eqn: JaxprEqn) -> int:
+def elementwise(outputs: int, operations: int = 1) -> Operation:
+    """A chain of `operations` on every output."""
+    return Operation(operations * outputs, operations, operations) if outputs else NOTHING
+
+
+def reduction(inputs: int, outputs: int) -> Operation:
     """n terms take n − 1 operations."""
-    return max(0, size(eqn.invars[0]) - size(eqn.outvars[0]))
+    work = inputs - outputs
+    return Operation(work, 1, doublings(-(-inputs // outputs))) if work > 0 and outputs else NOTHING
 
 
-def window(eqn: JaxprEqn) -> int:
+def prefix(outputs: int, length: int) -> Operation:
+    """Prefix sums and their kin over lines of `length`: one operation an element."""
+    return Operation(outputs, 1, max(1, doublings(length))) if outputs else NOTHING
+
+
+def window(outputs: int, terms: int) -> Operation:
     """A reduction of one window for every output."""
-    return (math.prod(eqn.params["window_dimensions"]) - 1) * per_output(eqn)
+    work = (terms - 1) * outputs
+    return Operation(work, 1, doublings(terms)) if work > 0 else NOTHING
 
 
-def _rounds(eqn: JaxprEqn) -> tuple[int, int]:
-    """Elements to a line, and rounds of the network that sorts it: r (r + 1) / 2 for r = ⌈log2 n⌉."""
-    length = shape(eqn.invars[0])[eqn.params.get("dimension", -1)]
-    doublings = max(0, length - 1).bit_length()
-    return length, doublings * (doublings + 1) // 2
+def matrix_product(outputs: int, terms: int) -> Operation:
+    """`terms` multiplications and as many additions for every output. A convolution is one too."""
+    if not outputs * terms:
+        return NOTHING
+    return Operation(2 * terms * outputs, 1, 1 + doublings(terms), layer=1)
 
 
-def network_steps(eqn: JaxprEqn) -> int:
-    """The depth of the bitonic comparison network (Batcher 1968): one step a round."""
-    return _rounds(eqn)[1]
+def lookup(moved: int, places: int) -> Operation:
+    """`moved` elements read from, or written to, places that depend on data, each one of `places`."""
+    return Operation(moved, 1, max(1, doublings(places))) if moved else NOTHING
 
 
-def network_work(eqn: JaxprEqn) -> int:
-    """⌊n / 2⌋ comparisons for every round and every line."""
-    length, rounds = _rounds(eqn)
-    lines = size(eqn.invars[0]) // max(1, length)
-    return lines * (length // 2) * rounds
+def scatter(moved: int, terms: int) -> Operation:
+    """`moved` elements combined into places, at most `terms` of them into one."""
+    return Operation(moved, 1, max(1, doublings(terms + 1))) if moved else NOTHING
 
 
-def columns(eqn: JaxprEqn) -> int:
-    """A factorisation or substitution takes one step for every column of its matrix."""
-    return shape(eqn.invars[0])[-1]
+def random(outputs: int) -> Operation:
+    """One operation a number."""
+    return elementwise(outputs)
 
 
-def substitution(eqn: JaxprEqn) -> int:
-    """k² operations for every right-hand side of k rows."""
-    return columns(eqn) * per_output(eqn)
+def sort(lines: int, length: int) -> Operation:
+    """The bitonic comparison network (Batcher 1968): r (r + 1) / 2 rounds for r = ⌈log2 n⌉."""
+    rounds = doublings(length) * (doublings(length) + 1) // 2
+    work = lines * (length // 2) * rounds
+    return Operation(work, rounds, rounds) if work else NOTHING
 
 
-def cholesky(eqn: JaxprEqn) -> int:
-    """Column j of k: a root, k − 1 − j divisions, a symmetric update: k (k + 1) (2k + 1) / 6 in all."""
-    k = columns(eqn)
-    return size(eqn.invars[0]) // max(1, k * k) * (k * (k + 1) * (2 * k + 1) // 6)
+def fourier(lines: int, length: int) -> Operation:
+    """The Cooley–Tukey transform: ⌈log2 n⌉ rounds of one product and two sums for every two elements."""
+    rounds = doublings(length)
+    work = lines * 3 * (length // 2) * rounds
+    return Operation(work, 2 * rounds, 2 * rounds) if work else NOTHING
 
 
-def elimination(eqn: JaxprEqn) -> int:
+# Linear systems take a step for each column: the column is divided, and then updates what is left.
+
+
+def lu(matrices: int, rows: int, width: int) -> Operation:
     """Pivot j of an m × n matrix: m − 1 − j divisions, then a product and a sum for each entry left."""
-    rows, width = shape(eqn.invars[0])[-2:]
-    matrices = size(eqn.invars[0]) // max(1, rows * width)
     left = [(rows - 1 - j, width - 1 - j) for j in range(min(rows, width))]
-    return matrices * sum(below + 2 * below * beside for below, beside in left)
+    work = matrices * sum(below + 2 * below * beside for below, beside in left)
+    steps = min(rows, width)
+    return Operation(work, steps, steps * (1 + doublings(rows))) if work else NOTHING
 
 
-def brought(operand: int) -> Callable[[JaxprEqn], int]:
-    """One operation for every element of the operand that is written."""
-    return lambda eqn: size(eqn.invars[operand])
+def cholesky(matrices: int, k: int) -> Operation:
+    """Column j of k: a root, k − 1 − j divisions, a symmetric update: k (k + 1) (2k + 1) / 6 in all."""
+    work = matrices * (k * (k + 1) * (2 * k + 1) // 6)
+    return Operation(work, k, k) if work else NOTHING
 
 
-_KINDS = [
-    # Moves data at fixed places, or only renames it.
-    (
-        Rule(none, none),
-        """
-        all_gather all_to_all bitcast_convert_type broadcast_in_dim concatenate convert_element_type copy
-        copy_p device_put empty2 expand_dims iota name optimization_barrier pad pbroadcast ppermute pvary
-        random_clone random_unwrap random_wrap reduce_precision reshape rev sharding_constraint slice split
-        squeeze stack stop_gradient transpose unstack""",
-    ),
-    # Elementwise.
-    (
-        Rule(per_output, one),
-        """
-        abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz
-        complex conj cos cosh digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac
-        imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max min mul ne neg nextafter
-        not or polygamma population_count pow real regularized_incomplete_beta rem round rsqrt select_n
-        shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square sub tan tanh xor
-        zeta""",
-    ),
-    (Rule(matrix_product, one, is_product=True), "dot_general"),
-    (Rule(convolution, one, is_product=True), "conv_general_dilated"),
-    (
-        Rule(reduction, one),
-        """
-        argmax argmin reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor""",
-    ),
-    (Rule(window, one), "reduce_window_max reduce_window_min reduce_window_sum"),
-    # Prefix sums and their kin, and sums across devices: one step, one operation an element.
-    (Rule(per_output, one), "cumlogsumexp cummax cummin cumprod cumsum pmax pmin psum psum_invariant"),
-    # Lookups. The index is an operand.
-    (Rule(per_output, one, addresses=slice(1, 2)), "gather"),
-    (Rule(per_output, one, addresses=slice(1, None)), "dynamic_slice"),
-    (Rule(brought(1), one, addresses=slice(2, None)), "dynamic_update_slice"),
-    (Rule(brought(2), one, addresses=slice(1, 2)), "scatter"),
-    (
-        Rule(brought(2), one, addresses=slice(1, 2), combines=True),
-        """
-        scatter-add scatter-max scatter-min scatter-mul scatter-sub""",
-    ),
-    # Random numbers.
-    (
-        Rule(per_output, one),
-        """
-        random_bits random_fold_in random_seed random_split rng_bit_generator rng_uniform threefry2x32""",
-    ),
-    # A comparison network.
-    (Rule(network_work, network_steps), "sort top_k"),
-    # Linear systems: one step a column.
-    (Rule(elimination, columns), "lu"),
-    (Rule(cholesky, columns), "cholesky"),
-    (Rule(substitution, columns), "triangular_solve"),
-]
+def triangular_solve(k: int, outputs: int) -> Operation:
+    """k² operations for every right-hand side of k rows."""
+    return Operation(k * outputs, k, k) if k * outputs else NOTHING
 
-RULES = {name: rule for rule, names in _KINDS for name in names.split()}
-"""Primitive → rule. Calls, scan, while and cond are not here: `interpret` goes inside them."""
+
+def householder(matrices: int, rows: int, width: int) -> Operation:
+    """QR by reflections: column j takes a norm, then a product and a rank-one update of what is left.
+
+    2 n² (m − n / 3) operations (Golub and Van Loan 2013, section 5.2.2); two sums over a column a step.
+    """
+    work = matrices * max(0, 2 * width * width * (3 * rows - width) // 3)
+    columns = min(rows, width)
+    return Operation(work, 2 * columns, columns * 2 * (1 + doublings(rows))) if work else NOTHING
+
+
+def iterative(matrices: int, rows: int, width: int, work: int) -> Operation:
+    """Eigenvalues and singular values: `work` of the textbook algorithm for one matrix.
+
+    The reduction takes two steps a column, and the iteration, which no program bounds, is taken to need two
+    sweeps a value, pipelined, one step each (Golub and Van Loan 2013, sections 7.5, 8.3 and 8.6).
+    """
+    columns = min(rows, width)
+    steps = 4 * columns
+    return Operation(matrices * work, steps, steps * (1 + doublings(rows))) if matrices * work else NOTHING
+
+
+# What libraries fuse. The chains are those of `jax.nn`, and tests hold both front ends to them.
+
+
+def softmax(elements: int, length: int) -> Operation:
+    """Maximum, difference, exponential, sum, quotient, over lines of `length`."""
+    lines = elements // max(1, length)
+    reduce = reduction(elements, lines)
+    return reduce.then(elementwise(elements, 2), reduce, elementwise(elements))
+
+
+def log_softmax(elements: int, length: int) -> Operation:
+    """Maximum, difference, exponential, sum, logarithm, difference, over lines of `length`."""
+    lines = elements // max(1, length)
+    reduce = reduction(elements, lines)
+    return reduce.then(elementwise(elements, 2), reduce, elementwise(lines), elementwise(elements))

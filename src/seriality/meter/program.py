@@ -1,0 +1,123 @@
+"""`measure`: one call for a program of either front end."""
+
+import difflib
+import sys
+from collections.abc import Callable
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from ..cost import Cost
+from . import jaxprs
+from .interpret import Interpreter, Settings
+from .maxplus import NONE
+from .measurement import Control, Measurement, joint
+from .profile import profile
+from .rules import COST_MODELS, CostModel, Declared
+
+
+def measure(
+    fn: Callable[..., Any],
+    *args: Any,
+    cost_model: str = "unit",
+    control: str = "full",
+    trips: int | None = None,
+    declared: Declared | None = None,
+    uncounted: str = "error",
+    most_blow_up: float = 1024,
+) -> Measurement:
+    """The work and span of `fn(*args)`, a JAX or a PyTorch program.
+
+    Arrays and `jax.ShapeDtypeStruct`s in `args` (any pytree, Equinox modules included) and in `fn` itself
+    are the inputs; all other leaves are static. A JAX program is traced and never executed. Where `fn` is a
+    `torch.nn.Module` or an argument holds a tensor, the program is PyTorch's.
+
+    `cost_model` is "unit", "fan_in_2" or "layer". With `control="full"` what a predicate decides waits for it;
+    with "data" only the choice of its result does. `trips` is the trip count assumed for each while loop whose
+    own cannot be read, and no more than what can be read of it allows. `declared` gives the costs of
+    operations that cannot be looked into (Pallas kernels, custom operators) or need not be (any jitted function),
+    by name. `uncounted="list"` goes on past operations without a rule and names them. A shortcut that takes more
+    than `most_blow_up` times the work of its loop is refused.
+
+    Raises ValueError for an option that is not allowed, for no inputs, and for a while loop of unknown length;
+    NotImplementedError for an operation without a rule.
+
+    >>> import jax, jax.numpy as jnp
+    >>> print(measure(lambda x: jnp.tanh(x @ x), jax.ShapeDtypeStruct((8, 8), "float32")))
+    work 1,088, span 2 in the unit model
+    """
+    settings = _settings(cost_model, control, trips, declared, uncounted)
+    if not most_blow_up > 0:
+        raise ValueError(
+            f"most_blow_up={most_blow_up!r}; allowed is a number above 0, as in most_blow_up=100"
+        )
+    if _is_torch(fn, args):
+        from .pytorch import measure_program
+
+        return measure_program(
+            fn,
+            args,
+            cost_model=settings.cost_model,
+            control=settings.control,
+            declared=settings.declared,
+            lists_uncounted=settings.lists_uncounted,
+        )
+    jaxpr = jaxprs.trace(fn, *args)
+    reader = Interpreter(settings)
+    unknown = (False,) * len(jaxpr.invars)
+    body = reader.body(jaxpr, unknown)
+    cost = Cost(body.work, _span(body.paths))
+    return Measurement(
+        cost,
+        settings.cost_model,
+        joint(set(reader.notes.values())),
+        settings.control,
+        uncounted=tuple(sorted(reader.uncounted)),
+        notes=tuple(reader.notes),
+        _profile=lambda: profile(jaxpr, settings),
+    )
+
+
+def _span(paths: np.ndarray) -> int:
+    longest = paths.max(initial=NONE)
+    return 0 if longest == NONE else int(longest)
+
+
+def _settings(
+    cost_model: str, control: str, trips: int | None, declared: Declared | None, uncounted: str
+) -> Settings:
+    """The options of `measure`, or what is wrong with them."""
+    if cost_model not in COST_MODELS:
+        near = difflib.get_close_matches(cost_model, COST_MODELS, n=1, cutoff=0)
+        raise ValueError(
+            f"unknown cost model {cost_model!r}; allowed are {sorted(COST_MODELS)}: "
+            f"measure(..., cost_model={(near or ['unit'])[0]!r})"
+        )
+    if control not in get_args(Control):
+        raise ValueError(f'control={control!r}; allowed are "full" and "data"')
+    if uncounted not in ("error", "list"):
+        raise ValueError(f'uncounted={uncounted!r}; allowed are "error" and "list"')
+    if trips is not None and (not isinstance(trips, int) or trips < 0):
+        raise ValueError(f"trips={trips!r}; allowed is an integer from 0 up, as in trips=100")
+    for name, cost in (declared or {}).items():
+        if not isinstance(cost, Cost) and not callable(cost):
+            raise ValueError(
+                f"declared[{name!r}] is {cost!r}; allowed is a Cost, or a function of the shapes of operands and "
+                f"results that gives one: measure(..., declared={{{name!r}: Cost(work=100, span=1)}})"
+            )
+    return Settings(
+        cast(CostModel, cost_model), cast(Control, control), trips, declared or {}, uncounted == "list"
+    )
+
+
+def _is_torch(fn: Any, args: Any) -> bool:
+    """Whether a program is PyTorch's. Nobody has one who has not imported it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    import jax
+
+    leaves = jax.tree.leaves(args, is_leaf=lambda leaf: isinstance(leaf, (torch.nn.Module, torch.Tensor)))
+    return isinstance(getattr(fn, "__self__", fn), torch.nn.Module) or any(
+        isinstance(leaf, (torch.nn.Module, torch.Tensor)) for leaf in leaves
+    )
