@@ -1,4 +1,4 @@
-"""The command line: `seriality demo`, `run`, `list`, `show`, `report`.
+"""The command line: `seriality demo`, `run`, `list`, `show`, `meter`, `report`.
 
 Progress and errors go to standard error, results to standard output. Exit codes: 0 done, 1 a store or file
 that cannot be used, 2 a name or value that is not valid, 130 stopped by Ctrl-C.
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from .meter_command import Program
     from .store import Record
     from .tasks.base import AbstractTask
 
@@ -177,8 +178,7 @@ def list_(kind: Annotated[str, typer.Argument(help="tasks, networks, solvers, st
 
     def work(stop: _Stop) -> None:
         _pick("kind", kind, KINDS)
-        for name, text, dials in _listed(kind):
-            typer.echo(f"{name}\n  {text}\n  {dials}")
+        _print_entries(kind)
 
     _carry_out(work)
 
@@ -197,6 +197,86 @@ def show(
 ) -> None:
     """Print an instance of a task with its serial steps and its answer, its cost and its control."""
     _carry_out(lambda stop: _show(task, dials or [], depth, seed))
+
+
+@app.command()
+def meter(
+    target: Annotated[
+        str | None, typer.Argument(help="The program: package.module:function or path/to/file.py:function.")
+    ] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Option("--arg", metavar="DTYPE[SIZES]", help="An argument's shape, in order: 'float32[8,n]'."),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option("--sizes", metavar="NAME=SIZES", help="How cost grows with a size: n=16,32,64,128."),
+    ] = None,
+    cost_model: Annotated[str, typer.Option("--cost-model", help="unit, fan_in_2 or layer.")] = "unit",
+    control: Annotated[
+        str, typer.Option("--control", help="full: what a predicate decides waits for it; data: it does not.")
+    ] = "full",
+    trips: Annotated[
+        int | None,
+        typer.Option("--trips", parser=_whole, metavar="N", help="Trips of a while loop of unknown length."),
+    ] = None,
+    declare: Annotated[
+        list[str] | None,
+        typer.Option("--declare", metavar="NAME=WORK,SPAN", help="The cost of an operation or function."),
+    ] = None,
+    uncounted: Annotated[
+        str, typer.Option("--uncounted", help="An operation without a rule: error, or list to go on.")
+    ] = "error",
+    torch: Annotated[bool, typer.Option("--torch", help="The function is PyTorch's.")] = False,
+    example: Annotated[
+        str | None, typer.Option("--example", metavar="NAME", help="Meter a ready example instead.")
+    ] = None,
+    dials: Annotated[
+        list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial of the example.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the examples with their dials.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Tell functions apart.")] = False,
+    path: Annotated[bool, typer.Option("--path", help="Tell the critical path, line by line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure", parser=_file, metavar="FILE", help="Draw the speed-up it allows: svg, png or html."
+        ),
+    ] = None,
+) -> None:
+    """Measure work and span of a JAX or PyTorch program, which is not run."""
+
+    def work(stop: _Stop) -> None:
+        if listed:
+            _print_entries("examples")
+            return
+        from .meter import COST_MODELS
+        from .meter_command import Refused, check_figure, declared
+
+        try:
+            if trips is not None and trips < 0:
+                _fail(f"--trips is {trips}, allowed is 0 and more; e.g. --trips 100")
+            if figure is not None:
+                check_figure(figure)
+            options = {
+                "cost_model": _pick("cost model", cost_model, COST_MODELS),
+                "control": _pick("control", control, ("full", "data")),
+                "trips": trips,
+                "declared": declared(declare or []),
+                "uncounted": _pick("--uncounted", uncounted, ("error", "list")),
+            }
+            _use_device("cpu")  # a program is traced, not run
+            program = _program(target, arguments or [], example, dials or [], sizes, torch)
+            _meter(program, options, figure, json, tree=tree, path=path)
+        except Refused as error:
+            _fail(str(error))
+        except OSError as error:
+            if figure is None:
+                raise
+            _fail(f"figure {str(figure)!r} cannot be written ({error.strerror or error})", code=1)
+
+    _carry_out(work)
 
 
 @app.command()
@@ -376,7 +456,66 @@ def _report(records: "list[Record]", out: Path) -> None:
     typer.echo(f"Report: {page}{beside}")
 
 
+# Metering
+
+
+def _program(
+    target: str | None,
+    arguments: list[str],
+    example: str | None,
+    settings: list[str],
+    sizes: str | None,
+    torch: bool,
+) -> "Program":
+    """The program that was named, or a ready one."""
+    import inspect
+
+    from .meter.examples import EXAMPLES
+    from .meter_command import example as ready
+    from .meter_command import named
+
+    if example is not None:
+        dials = inspect.signature(EXAMPLES[_pick("example", example, EXAMPLES)]).parameters
+        if target is not None or arguments or torch:
+            _fail(f"--example {example} is a whole program; leave out the target, --arg and --torch")
+        return ready(example, _dials(example, [*dials], settings), sizes)
+    if target is None:
+        _fail(
+            "name a program, e.g. seriality meter model.py:forward --arg 'float32[8,128]', or an example, "
+            "e.g. seriality meter --example gpt2; `seriality meter --list` shows the examples"
+        )
+    if settings:
+        _fail(f"--set {settings[0]} is for examples; the shapes of {target!r} are given by --arg")
+    return named(target, arguments, sizes, torch=torch)
+
+
+def _meter(
+    program: "Program", options: dict[str, Any], figure: Path | None, is_json: bool, **parts: bool
+) -> None:
+    """Measure a program, draw it, and print what was asked for."""
+    import json
+
+    from rich.console import Console
+
+    from .meter_command import as_json, draw, measured, shown
+
+    found = measured(program, options)
+    if figure is not None:
+        draw(found, figure)
+    if is_json:
+        typer.echo(json.dumps(as_json(found, **parts), indent=2, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(shown(found, **parts))
+    if figure is not None:
+        typer.echo(f"Figure: {figure}", err=is_json)
+
+
 # Listing and showing
+
+
+def _print_entries(kind: str) -> None:
+    for name, text, dials in _listed(kind):
+        typer.echo(f"{name}\n  {text}\n  {dials}")
 
 
 def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
@@ -400,9 +539,11 @@ def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
             trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
             yield study.name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
         return
-    entries: Mapping[str, type]
+    entries: Mapping[str, Callable[..., Any]]
     if kind == "tasks":
         from .tasks import TASKS as entries
+    elif kind == "examples":
+        from .meter.examples import EXAMPLES as entries
     elif kind == "networks":
         from .networks import NETWORKS as entries
     else:
@@ -410,7 +551,7 @@ def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
     for name, entry in entries.items():
         dials = [
             f"{dial.name}={dial.default!r}"
-            for dial in inspect.signature(entry.__init__).parameters.values()
+            for dial in inspect.signature(entry).parameters.values()
             if dial.default is not dial.empty
         ]
         text = (inspect.getdoc(entry) or "").partition("\n\n")[0]
@@ -421,13 +562,15 @@ def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
     if not 0 <= seed < 2**32:
         _fail(f"--seed is {seed}, allowed is 0 to {2**32 - 1}; e.g. --seed 0")
     _use_device("auto")
+    import inspect
+
     import jax
     import numpy as np
 
     from .tasks import MONOIDS, TASKS
 
     task_class = TASKS[_pick("task", name, TASKS)]
-    dials = _dials(task_class, settings)
+    dials = _dials(name, [*inspect.signature(task_class).parameters], settings)
     if "monoid" in dials:
         _pick("monoid", dials["monoid"], MONOIDS)
     try:
@@ -464,17 +607,14 @@ def _cost(task: "AbstractTask") -> str:
     return f"work {cost.work}, span {cost.span} ({grows})"
 
 
-def _dials(task_class: type, settings: list[str]) -> dict[str, Any]:
-    """Dials from texts such as "length=8"; what is no integer stays text, which the task judges."""
-    import dataclasses
-
-    names = [field.name for field in dataclasses.fields(task_class)]
+def _dials(owner: str, names: list[str], settings: list[str]) -> dict[str, Any]:
+    """Dials from texts such as "length=8"; what is no integer stays text, which their owner judges."""
     dials: dict[str, Any] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             _fail(f"--set {setting!r}: allowed is DIAL=VALUE; e.g. --set {names[-1]}=...")
-        _pick(f"dial of {task_class.__name__}", name, names)
+        _pick(f"dial of {owner}", name, names)
         try:
             dials[name] = int(value)
         except ValueError:

@@ -1,15 +1,51 @@
-"""The ruler: work and span of JAX programs, read from their jaxprs, and the law by which a span grows.
+"""The ruler: work and span of JAX and PyTorch programs, as written and after every shortcut known.
 
-    measure(fn, *args)       work and span of one program, exact integers
-    growth({n: span, ...})   the law behind the spans at several lengths
+    measure(fn, *args)        work and span of one program, exact integers
+    growth(program_at)        the laws by which they grow with the size
+    certify(fn, *args)        the shortcuts run beside the loops as written, and compared
+    reassociate(fn)           the program with its shortcuts taken
+    measure_generate(model)   autoregressive decoding of a Hugging Face model
 
 The meter shares nothing but `seriality.cost` with what it measures, so a declared cost that equals a
-measured one is evidence. `docs/meter.md` tells what is counted; `rules` holds the rule of every primitive.
+measured one is evidence. `docs/meter.md` tells what is counted.
+
+    rules, measurement                    what operations cost, and what a measurement is, for both front ends
+    program                               `measure`
+    jaxprs, primitives, interpret, parts  the JAX front end; `maxplus` is its algebra, `profile` its tree and path
+    pytorch                               the PyTorch front end
+    shortcuts, degree                     the two detectors of shortcuts
+    laws                                  growth
+    examples                              ready programs
 """
 
+from typing import Any
+
+from .laws import Growth, Scaling, growth
 from .measurement import Loop, Measurement, Region, Step
-from .laws import Growth, growth
 from .program import measure
 from .rules import COST_MODELS
+from .shortcuts import Certificate, certify, reassociate
 
-__all__ = ["COST_MODELS", "Growth", "Loop", "Measurement", "Region", "Step", "growth", "measure"]
+__all__ = [
+    "COST_MODELS",
+    "Certificate",
+    "Growth",
+    "Loop",
+    "Measurement",
+    "Region",
+    "Scaling",
+    "Step",
+    "certify",
+    "growth",
+    "measure",
+    "measure_generate",
+    "reassociate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "measure_generate":  # PyTorch is there for those who ask for it
+        from .pytorch import measure_generate
+
+        return measure_generate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

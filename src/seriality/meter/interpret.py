@@ -16,20 +16,27 @@ a trip count are errors.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from ..cost import Cost
 from . import jaxprs
-from .maxplus import extend, no_paths, product, reachable
+from .maxplus import NONE, extend, no_paths, product, reachable
 from .measurement import Bound, Control
 from .parts import Body, Branches, Chain, Copies, Gated, Leaf, Made, Rearranged, Repeat, Rows, Unchanged
 from .primitives import RULES
 from .rules import CHOICE, NOTHING, CostModel, Declared, Operation
 
 Known = tuple[bool, ...]
+
+
+class Place(NamedTuple):
+    """The functions around an operation, outermost first, and its line."""
+
+    functions: tuple[str, ...] = ()
+    line: str = "(no source)"
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,21 @@ def known_rows(rows: Rows) -> Known:
 class Interpreter:
     """One reading of a program under way. `memo` holds each jaxpr's body, by identity and by what is known.
 
-    `shortcut(eqn, known)` may give another jaxpr for a scan, with the same inputs and outputs. With `located`
+    `shortcut(eqn, known, self)` may give another part for a scan, with the same inputs and outputs. With `located`
     every leaf knows the functions around it, and jaxprs are shared only within one function.
     """
 
     settings: Settings
-    shortcut: Callable[[JaxprEqn, Known, "Interpreter"], Any] | None = None
+    shortcut: Any = None
     located: bool = False
     memo: dict[Any, Body] = field(default_factory=dict)
     notes: dict[str, Bound] = field(default_factory=dict)
     uncounted: set[str] = field(default_factory=set)
+    has_while: bool = False
 
-    def body(self, jaxpr: Jaxpr, known: Known, region: tuple[str, ...] = ()) -> Body:
+    def body(self, jaxpr: Jaxpr, known: Known, at: Place = Place()) -> Body:
         """The parts of a jaxpr, the inputs marked `known` being available before the run."""
-        key = (jaxpr, known, region if self.located else ())
+        key = (jaxpr, known, at)
         if key in self.memo:
             return self.memo[key]
         width = len(jaxpr.invars)
@@ -81,7 +89,7 @@ class Interpreter:
             if not known[place]:
                 rows[variable] = nowhere.copy()
                 rows[variable][place] = 0
-        regions = self.regions(jaxpr, region)
+        places = self.places(jaxpr, at)
 
         def read(atoms: Any) -> Rows:
             found = [rows[atom] if isinstance(atom, Var) else nowhere for atom in atoms]
@@ -93,7 +101,7 @@ class Interpreter:
             if all(known_operands):
                 rows.update(dict.fromkeys(eqn.outvars, nowhere))
             elif eqn.outvars:  # an effect such as a print: no result depends on it
-                part = self.part(eqn, known_operands, values, used, regions[number])
+                part = self.part(eqn, known_operands, values, used, places[number])
                 if isinstance(part, Leaf):
                     results = np.tile(extend(operands.max(axis=0), part.steps), (len(eqn.outvars), 1))
                 else:
@@ -111,48 +119,50 @@ class Interpreter:
         self.memo[key] = Body(work, read(jaxpr.outvars), rows, made, jaxpr.outvars, parts)
         return self.memo[key]
 
-    def regions(self, jaxpr: Jaxpr, region: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """The functions around each equation, those around the whole jaxpr being `region`."""
+    def places(self, jaxpr: Jaxpr, at: Place) -> list[Place]:
+        """Where each equation was written; `at` is that of the call of the jaxpr."""
         if not self.located:
-            return [()] * len(jaxpr.eqns)
-        frames = [jaxprs.where(eqn)[1] for eqn in jaxpr.eqns]
-        if any(frame[: len(region)] != region for frame in frames):  # traced for another caller
+            return [at] * len(jaxpr.eqns)
+        found = [jaxprs.where(eqn) for eqn in jaxpr.eqns]
+        frames = [functions for _, functions in found]
+        if any(frame[: len(at.functions)] != at.functions for frame in frames):  # traced for another caller
             shared = _shared_prefix(frames)
-            frames = [region + frame[shared:] for frame in frames]
-        return frames
+            frames = [at.functions + frame[shared:] for frame in frames]
+        return [
+            Place(frame, line if functions else at.line)
+            for frame, (line, functions) in zip(frames, found, strict=True)
+        ]
 
-    def part(
-        self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], region: tuple[str, ...]
-    ) -> Any:
+    def part(self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], at: Place) -> Any:
         """One equation, some of whose operands are not known."""
         name = eqn.primitive.name
         declared = self.declared(eqn)
         if declared is not None:
-            return self.leaf(eqn, declared, region)
+            return self.leaf(eqn, declared, at)
         if name in jaxprs.CALLS:
-            return self.body(jaxprs.called(eqn), known, region)
+            return self.body(jaxprs.called(eqn), known, at)
         if name == "custom_linear_solve":
             solver, consts = jaxprs.linear_solve(eqn)
             places = [
                 *range(consts.start, consts.stop),
                 *range(sum(eqn.params["const_lengths"]), len(eqn.invars)),
             ]
-            inner = self.body(solver, tuple(known[place] for place in places), region)
+            inner = self.body(solver, tuple(known[place] for place in places), at)
             columns = [places.index(place) if place in places else None for place in range(len(eqn.invars))]
             return Rearranged(inner, columns)
         if name == "shard_map":
-            return Copies(self.body(jaxprs.called(eqn), known, region), jaxprs.devices(eqn))
+            return Copies(self.body(jaxprs.called(eqn), known, at), jaxprs.devices(eqn))
         if name == "scan":
-            return self.scan(eqn, known, region)
+            return self.scan(eqn, known, at)
         if name == "while":
-            return self.while_loop(eqn, known, values, used, region)
+            return self.while_loop(eqn, known, values, used, at)
         if name == "cond":
-            return self.cond(eqn, known, region)
-        return self.leaf(eqn, self.operation(eqn, known), region)
+            return self.cond(eqn, known, at)
+        return self.leaf(eqn, self.operation(eqn, known), at)
 
-    def leaf(self, eqn: JaxprEqn, operation: Operation, region: tuple[str, ...]) -> Leaf:
+    def leaf(self, eqn: JaxprEqn, operation: Operation, at: Place) -> Leaf:
         steps = operation.steps(self.settings.cost_model) if operation.work else 0
-        return Leaf(eqn.primitive.name, operation, steps, eqn, region)
+        return Leaf(eqn.primitive.name, operation, steps, *at)
 
     def declared(self, eqn: JaxprEqn) -> Operation | None:
         """The cost declared for an equation, by the name of its function, kernel or primitive."""
@@ -187,18 +197,18 @@ class Interpreter:
             self.notes[f"{name} runs until it converges: the count of the textbook is taken"] = "assumed"
         return rule.count(eqn)
 
-    def choice(self, eqn: JaxprEqn, region: tuple[str, ...]) -> Leaf:
+    def choice(self, eqn: JaxprEqn, at: Place) -> Leaf:
         steps = CHOICE[self.settings.cost_model]
-        return Leaf(f"choice of {eqn.primitive.name}", Operation(1), steps, eqn, region)
+        return Leaf(f"choice of {eqn.primitive.name}", Operation(1), steps, *at)
 
     @property
     def waits(self) -> bool:
         """Whether what a predicate decides waits for it."""
         return self.settings.control == "full"
 
-    def cond(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...]) -> Any:
+    def cond(self, eqn: JaxprEqn, known: Known, at: Place) -> Any:
         """A choice is one operation and one step, then the branch runs; the dearest branch is charged."""
-        branches = [self.body(jaxprs.opened(branch), known[1:], region) for branch in eqn.params["branches"]]
+        branches = [self.body(jaxprs.opened(branch), known[1:], at) for branch in eqn.params["branches"]]
         part = Branches(branches)
         if any(
             branch.work != part.work or not np.array_equal(branch.paths, part.paths) for branch in branches
@@ -208,16 +218,16 @@ class Interpreter:
         inside = Rearranged(part, [None, *range(inputs - 1)])
         if known[0]:
             return inside
-        return Gated(Unchanged([True], inputs), inside, self.choice(eqn, region), self.waits)
+        return Gated(Unchanged([True], inputs), inside, self.choice(eqn, at), self.waits)
 
-    def scan(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...]) -> Any:
+    def scan(self, eqn: JaxprEqn, known: Known, at: Place) -> Any:
         if self.shortcut is not None:
             found = self.shortcut(eqn, known, self)
             if found is not None:
                 return found
-        return self.scan_as_written(eqn, known, region)
+        return self.scan_as_written(eqn, known, at)
 
-    def scan_as_written(self, eqn: JaxprEqn, known: Known, region: tuple[str, ...] = ()) -> Any:
+    def scan_as_written(self, eqn: JaxprEqn, known: Known, at: Place = Place()) -> Any:
         consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
         body = jaxprs.opened(eqn.params["jaxpr"])
         inputs = len(eqn.invars)
@@ -225,7 +235,7 @@ class Interpreter:
         beside = tuple(known[place] for place in order[carries:])
 
         def iteration(known_carry: Known) -> Any:
-            inner = self.body(body, beside[:consts] + known_carry + beside[consts:], region)
+            inner = self.body(body, beside[:consts] + known_carry + beside[consts:], at)
             return Rearranged(inner, order)
 
         known_carry = known[consts : consts + carries]
@@ -256,10 +266,19 @@ class Interpreter:
         return Repeat(first, step, count, carries, at_first, inputs, outputs)
 
     def while_loop(
-        self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], region: tuple[str, ...]
+        self, eqn: JaxprEqn, known: Known, values: dict[Any, int], used: set[Any], at: Place
     ) -> Any:
         """Test, choose, run the body, and at last test and choose to stop: each test gates what follows."""
+        self.has_while = True
         count = self.trip_count(eqn, values)
+        written = self.while_as_written(eqn, count, known, used, at)
+        if self.shortcut is not None and count > 1:
+            shorter = self.body(self.shortcut.counted(eqn, count), known, at)
+            if shorter.paths.max(initial=NONE) < written.paths.max(initial=NONE):
+                return shorter
+        return written
+
+    def while_as_written(self, eqn: JaxprEqn, count: int, known: Known, used: set[Any], at: Place) -> Any:
         before, inside = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         condition, body = jaxprs.loop_parts(eqn, [variable in used for variable in eqn.outvars])
         inputs = len(eqn.invars)
@@ -268,14 +287,14 @@ class Interpreter:
         beside = known[: before + inside]
 
         def gated(known_carry: Known, part: Any) -> Any:
-            test = self.body(condition, beside[:before] + known_carry, region)
+            test = self.body(condition, beside[:before] + known_carry, at)
             if not reachable(test.paths)[0]:
                 return part
             columns = [*range(before, before + carries), *range(before), *[None] * inside]
-            return Gated(Rearranged(test, columns), part, self.choice(eqn, region), self.waits)
+            return Gated(Rearranged(test, columns), part, self.choice(eqn, at), self.waits)
 
         def iteration(known_carry: Known) -> Any:
-            step = self.body(body, beside[before:] + known_carry, region)
+            step = self.body(body, beside[before:] + known_carry, at)
             columns = [*range(inside, inside + carries), *[None] * before, *range(inside)]
             return gated(known_carry, Rearranged(step, columns))
 

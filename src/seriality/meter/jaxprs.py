@@ -5,9 +5,10 @@ Written for JAX 0.10; parameter names of primitives differ between versions, and
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import equinox as eqx
 import jax
@@ -28,7 +29,7 @@ def is_data(leaf: Any) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
 
 
-def trace(fn: Callable[..., Any], *args: Any) -> Jaxpr:
+def trace(fn: Callable[..., Any], *args: Any) -> ClosedJaxpr:
     """The jaxpr of `fn`, live code only, inputs = the arrays in `fn` and `args`. Nothing is executed."""
     data, static = eqx.partition((fn, args), is_data)
     if not jax.tree.leaves(data):
@@ -41,7 +42,8 @@ def trace(fn: Callable[..., Any], *args: Any) -> Jaxpr:
         inner, inputs = eqx.combine(data, static)
         return [leaf for leaf in jax.tree.leaves(inner(*inputs)) if isinstance(leaf, jax.Array)]
 
-    return alive(jax.make_jaxpr(arrays_to_arrays)(data).jaxpr)
+    closed = jax.make_jaxpr(arrays_to_arrays)(data)
+    return ClosedJaxpr(alive(closed.jaxpr), closed.consts)
 
 
 def alive(jaxpr: Jaxpr) -> Jaxpr:
@@ -54,11 +56,105 @@ def opened(jaxpr: Jaxpr | ClosedJaxpr) -> Jaxpr:
     return jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr
 
 
+Instead = Callable[[JaxprEqn, list[Any]], list[Any] | None]
+"""What to give for an equation in place of what it computes, or None."""
+
+
+def run(
+    jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any], instead: Instead | None = None, line: Any = None
+) -> list[Any]:
+    """The outputs of a jaxpr, all calls in it written out. Traced operations keep the lines they came from.
+
+    `line` is the traceback of the call, for operations that were written by a library.
+    """
+    held: dict[Var, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
+    held.update(zip(jaxpr.invars, args, strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else held[atom]
+
+    for eqn in jaxpr.eqns:
+        given = [read(atom) for atom in eqn.invars]
+        results = instead(eqn, given) if instead else None
+        if results is None and eqn.primitive.name in CALLS:
+            results = run(called(eqn), _consts(eqn), given, instead, _line(eqn, line))
+        elif results is None:
+            results = bind(eqn, given, line)
+        held.update(zip(eqn.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def bind(eqn: JaxprEqn, given: Sequence[Any], line: Any = None) -> list[Any]:
+    """The results of one equation."""
+    context = source_info_util.user_context(_line(eqn, line), name_stack=eqn.source_info.name_stack)
+    with context, eqn.ctx.manager:
+        results = eqn.primitive.bind(*given, **eqn.primitive.get_bind_params(eqn.params))
+    return list(results) if eqn.primitive.multiple_results else [results]
+
+
+def _line(eqn: JaxprEqn, line: Any) -> Any:
+    """The traceback of an equation, or of the call it stands in if it has none of a user."""
+    own = eqn.source_info.traceback
+    return own if line is None or next(iter(source_info_util.user_frames(own)), None) else line
+
+
+_INLINED: WeakKeyDictionary[Any, ClosedJaxpr] = WeakKeyDictionary()
+
+
+def inlined(jaxpr: Jaxpr | ClosedJaxpr) -> ClosedJaxpr:
+    """The same jaxpr with all calls written out and no dead code."""
+    plain = opened(jaxpr)
+    if plain not in _INLINED:
+        consts = jaxpr.consts if isinstance(jaxpr, ClosedJaxpr) else ()
+        if any(eqn.primitive.name in CALLS for eqn in plain.eqns):
+            closed = jax.make_jaxpr(lambda *args: run(plain, consts, args))(*map(abstract, plain.invars))
+        else:
+            closed = ClosedJaxpr(plain, list(consts))
+        _INLINED[plain] = ClosedJaxpr(alive(closed.jaxpr), closed.consts)
+    return _INLINED[plain]
+
+
+def abstract(atom: Any) -> jax.ShapeDtypeStruct:
+    """The shape and type of a variable."""
+    return jax.ShapeDtypeStruct(
+        atom.aval.shape, atom.aval.dtype, weak_type=getattr(atom.aval, "weak_type", False)
+    )
+
+
+def _consts(eqn: JaxprEqn) -> Sequence[Any]:
+    inner = next(eqn.params[name] for name in _HELD if name in eqn.params)
+    return inner.consts if isinstance(inner, ClosedJaxpr) else ()
+
+
+_HELD = ("jaxpr", "call_jaxpr", "call", "callee")
+"""The parameters in which calls hold their jaxpr."""
+
+
 def called(eqn: JaxprEqn) -> Jaxpr:
     """The inner jaxpr of a call."""
     return opened(
         next(eqn.params[name] for name in ("jaxpr", "call_jaxpr", "call", "callee") if name in eqn.params)
     )
+
+
+def inner(eqn: JaxprEqn, operands: Sequence[Any]) -> Iterator[tuple[Jaxpr, Sequence[Any]]]:
+    """The jaxprs inside an equation, with those of its operands that are their inputs, None where changed."""
+    name, params = eqn.primitive.name, eqn.params
+    if name == "scan":
+        first, after = params["num_consts"], params["num_consts"] + params["num_carry"]
+        yield opened(params["jaxpr"]), [*operands[:first], *[None] * params["num_carry"], *operands[after:]]
+    elif name == "while":
+        before, inside = params["cond_nconsts"], params["body_nconsts"]
+        yield opened(params["cond_jaxpr"]), operands[:before]
+        yield opened(params["body_jaxpr"]), operands[before : before + inside]
+    elif name == "cond":
+        for branch in params["branches"]:
+            yield opened(branch), operands[1:]
+    elif name == "custom_linear_solve":
+        solver, consts = linear_solve(eqn)
+        yield solver, operands[consts]
+    elif name in CALLS or name == "shard_map":
+        yield called(eqn), operands
 
 
 def names(eqn: JaxprEqn) -> tuple[str, ...]:
@@ -117,6 +213,21 @@ def loop_parts(eqn: JaxprEqn, used: Sequence[bool]) -> tuple[Jaxpr, Jaxpr]:
     results = zip(needed, body.outvars, body.invars[inside:], strict=True)
     passing = body.replace(outvars=[made if is_needed else given for is_needed, made, given in results])
     return alive(condition), alive(passing)
+
+
+def counted(eqn: JaxprEqn, count: int) -> Jaxpr:
+    """A while loop that runs `count` times as a scan, with the same inputs and outputs."""
+    before, inside = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    body = eqn.params["body_jaxpr"]
+
+    def loop(*args: Any) -> Any:
+        consts, carry = args[before : before + inside], args[before + inside :]
+        return jax.lax.scan(
+            lambda held, _: (run(body.jaxpr, body.consts, [*consts, *held]), None), list(carry), None, count
+        )[0]
+
+    with source_info_util.user_context(eqn.source_info.traceback):
+        return alive(jax.make_jaxpr(loop)(*map(abstract, eqn.invars)).jaxpr)
 
 
 def shape(atom: Any) -> tuple[int, ...]:

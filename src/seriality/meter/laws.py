@@ -1,21 +1,36 @@
-"""How a span grows: the law behind exact values at several lengths.
+"""How work and span grow: the law behind exact values at several sizes.
 
 A law is named only if it passes through every value exactly and has more values than coefficients, so that
-at least one value tests it. Nothing is fitted. Small lengths at which the law does not hold yet (a loop that
+at least one value tests it. Nothing is fitted. Small sizes at which the law does not hold yet (a loop that
 has not started, a maximum of two chains) are left out and the range says so.
 
 What it does not do: growth is a statement about the measured range. No complexity class follows from
-finitely many lengths.
+finitely many sizes; `Scaling.reading` says what would follow if the law held for ever, under the assumptions
+that it names.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from numbers import Integral
-from typing import Literal
+from typing import Any, Literal, overload
 
-Law = Literal["constant", "logarithmic", "polylogarithmic", "linear", "quadratic", "unnamed"]
+from .measurement import Measurement
+from .program import measure
+
+Law = Literal[
+    "constant",
+    "logarithmic",
+    "polylogarithmic",
+    "linear",
+    "linearithmic",
+    "quadratic",
+    "polynomial",
+    "unnamed",
+]
+"""quadratic is the polynomial of degree 2, polynomial one of degree 3 or 4. The names are those of the leading term."""
+
+SIZES = (16, 32, 64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
@@ -23,7 +38,7 @@ class Growth:
     """A law and the range of lengths, `first` to `last`, on which it is exact.
 
     `parallel` is True for laws up to polylogarithmic, False for linear and faster, None for no law.
-    `formula` is the span in terms of the length n. `spans` are all the values given, by length.
+    `formula` is the value in terms of the length n. `spans` are all the values given, by length.
     """
 
     law: Law
@@ -38,13 +53,69 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How a program grows: its work, its span as written, and its span after every known shortcut.
+
+    `span_reassociated` is None where loops cannot be seen. `degree` is what the growth of the formal degree tells,
+    which needs no loop: "shortcut" if it is at most logarithmic in the degree's logarithm, "serial" if linear.
+    """
+
+    work: Growth
+    span: Growth
+    span_reassociated: Growth | None
+    degree: Literal["shortcut", "serial", "unknown"]
+    measurements: tuple[tuple[int, Measurement], ...]
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the formal degree promises a shortcut that the loops do not show, or the reverse."""
+        best = self.span_reassociated or self.span
+        if best.parallel is None or self.degree == "unknown":
+            return False
+        return best.parallel != (self.degree == "shortcut")
+
+    @property
+    def reading(self) -> str:
+        """The law in terms of complexity, an interpretation and no measurement.
+
+        Assumes that the law holds for all n, that numbers have a fixed number of bits, that one program makes all
+        sizes (uniformity), and work polynomial in n.
+        """
+        best = self.span_reassociated or self.span
+        model = self.measurements[0][1].cost_model
+        classes = {
+            ("unit", "constant"): "TC0",
+            ("unit", "logarithmic"): "TC1",
+            ("unit", "polylogarithmic"): "NC",
+            ("fan_in_2", "constant"): "NC0",
+            ("fan_in_2", "logarithmic"): "NC1",
+            ("fan_in_2", "polylogarithmic"): "NC",
+        }
+        assumed = "if the law holds for all n, at fixed precision, uniformly"
+        if best.parallel is None:
+            return "no reading: the span follows no named law"
+        if not best.parallel:
+            return "no parallel algorithm is known to the meter; that there is none is not shown"
+        if (model, best.law) not in classes:
+            return f"no reading in the {model} model"
+        return f"in {classes[model, best.law]}, {assumed}"
+
+    def __str__(self) -> str:
+        lines = [f"work {self.work}", f"span {self.span}"]
+        if self.span_reassociated is not None and self.span_reassociated != self.span:
+            lines.append(f"re-associated span {self.span_reassociated}")
+        if self.disagrees:
+            lines.append(f"the formal degree says {self.degree}")
+        lines.append(f"reading: {self.reading}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
 class _Family:
-    """Polynomials of one degree in one measure of the length."""
+    """Sums of a few terms, the leading one first; the last is 1."""
 
     law: Law
-    degree: int
-    measure: Callable[[int], int]
-    symbol: str
+    terms: tuple[tuple[str, Callable[[int], int]], ...]
     parallel: bool
 
 
@@ -56,21 +127,53 @@ def _floor(n: int) -> int:
     return n.bit_length() - 1
 
 
-def _families(powers_of_two: bool) -> tuple[_Family, ...]:
-    ceiling, floor = ("log2 n", "log2 n") if powers_of_two else ("⌈log2 n⌉", "⌊log2 n⌋")
-    return (
-        _Family("constant", 0, int, "n", True),
-        _Family("logarithmic", 1, _ceiling, ceiling, True),
-        _Family("logarithmic", 1, _floor, floor, True),
-        _Family("polylogarithmic", 2, _ceiling, ceiling, True),
-        _Family("polylogarithmic", 2, _floor, floor, True),
-        _Family("linear", 1, int, "n", False),
-        _Family("quadratic", 2, int, "n", False),
-    )
+def _families(powers_of_two: bool) -> list[_Family]:
+    """Every law, each before the longer ones that contain it."""
+
+    def power(degree: int) -> tuple[str, Callable[[int], int]]:
+        return ("", "n", "n²", "n³", "n⁴")[degree], lambda n: n**degree
+
+    one, n = power(0), power(1)
+    found = [_Family("constant", (one,), True)]
+    rounds = [("log2 n", _ceiling)] if powers_of_two else [("⌈log2 n⌉", _ceiling), ("⌊log2 n⌋", _floor)]
+    for name, log in rounds:
+        found.append(_Family("logarithmic", ((name, log), one), True))
+        squared = (f"({name})²", lambda n, log=log: log(n) ** 2)
+        found.append(_Family("polylogarithmic", (squared, (name, log), one), True))
+    found.append(_Family("linear", (n, one), False))
+    for name, log in rounds:
+        found.append(_Family("linear", (n, (name, log), one), False))
+        times = (f"n {name}", lambda n, log=log: n * log(n))
+        found.append(_Family("linearithmic", (times, n, one), False))
+        found.append(_Family("linearithmic", (times, n, (name, log), one), False))
+    for degree, law in ((2, "quadratic"), (3, "polynomial"), (4, "polynomial")):
+        powers = tuple(power(d) for d in range(degree, 0, -1))
+        found.append(_Family(law, (*powers, one), False))
+        for name, log in rounds:
+            found.append(_Family(law, (*powers, (name, log), one), False))
+            times = (f"n {name}", lambda n, log=log: n * log(n))
+            found.append(_Family(law, (*powers[:-1], times, n, (name, log), one), False))
+    return found
 
 
-def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
+Values = Mapping[int, int] | Iterable[tuple[int, int]]
+
+ProgramAt = Callable[[int], "Measurement | tuple[Any, ...]"]
+
+
+@overload
+def growth(spans: Values) -> Growth: ...
+
+
+@overload
+def growth(spans: ProgramAt, sizes: Sequence[int] = ..., **options: Any) -> Scaling: ...
+
+
+def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth | Scaling:
     """The law of spans measured at three lengths or more; a geometric grid tells laws apart best.
+
+    Given a function of the size n, it is measured at all `sizes`: `spans(n)` is a program and its arguments, as
+    in `(fn, *args)`, to which `measure` is applied with the `options`, or a `Measurement`.
 
     Raises TypeError for spans that are not whole numbers by length; ValueError for fewer than three lengths,
     a length below 1, or two spans for one length.
@@ -79,7 +182,16 @@ def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
     linear: 6n + 1, from n = 16 to 128
     >>> print(growth({16: 25, 32: 29, 64: 33, 128: 37}))
     logarithmic: 4 log2 n + 9, from n = 16 to 128
+    >>> import jax, jax.numpy as jnp
+    >>> sums = lambda x: jax.lax.scan(lambda h, x: (0.5 * h + x, None), 0.0, x)[0]
+    >>> print(growth(lambda n: (sums, jax.ShapeDtypeStruct((n,), "float32"))))
+    work linear: 2n - 1, from n = 16 to 512
+    span linear: 2n - 1, from n = 16 to 512
+    re-associated span logarithmic: 4 log2 n, from n = 16 to 512
+    reading: in TC1, if the law holds for all n, at fixed precision, uniformly
     """
+    if callable(spans):
+        return _scaling(spans, sizes, options)
     given: list[tuple[int, int]] = list(spans.items() if isinstance(spans, Mapping) else spans)  # type: ignore
     if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
         raise TypeError(
@@ -102,58 +214,85 @@ def growth(spans: Mapping[int, int] | Iterable[tuple[int, int]]) -> Growth:
         for family in _families(powers_of_two):
             coefficients = _exact(family, pairs[start:])
             if coefficients is not None:
-                found.setdefault(family.law, (family, _text(coefficients, family.symbol)))
+                found.setdefault(family.law, (family, _text(coefficients, family)))
         if len(found) == 1:
             ((family, formula),) = found.values()
             return Growth(family.law, formula, lengths[start], lengths[-1], family.parallel, tuple(pairs))
         if found:
             either = " or ".join(formula for _, formula in found.values())
             return Growth("unnamed", either, lengths[start], lengths[-1], None, tuple(pairs))
-    untested = "" if len(pairs) > 3 else "; some laws need a fourth length"
+    untested = "" if len(pairs) > 4 else "; some laws need another length"
     return Growth("unnamed", f"no exact law{untested}", lengths[0], lengths[-1], None, tuple(pairs))
 
 
 def _exact(family: _Family, pairs: list[tuple[int, int]]) -> list[Fraction] | None:
-    """Coefficients, constant first, of the polynomial through all pairs, a pair being left to test it.
-
-    Newton's divided differences on the distinct values of the measure: the degree is exact when all higher
-    differences vanish. Equal measures must have equal spans.
-    """
-    table = {family.measure(n): span for n, span in pairs}
-    if any(table[family.measure(n)] != span for n, span in pairs) or len(pairs) < max(3, family.degree + 2):
+    """The coefficients, leading one first and positive, of the sum through all pairs, a pair being left to test it."""
+    terms = len(family.terms)
+    if len(pairs) < max(3, terms + 1):
         return None
-    if family.degree and len(table) < family.degree + 2:
+    rows = [[*(Fraction(term(n)) for _, term in family.terms), Fraction(value)] for n, value in pairs]
+    for column in range(terms):  # Gauss and Jordan
+        pivot = next((row for row in range(column, len(rows)) if rows[row][column]), None)
+        if pivot is None:
+            return None
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        rows[column] = [value / rows[column][column] for value in rows[column]]
+        for row in range(len(rows)):
+            factor = rows[row][column]
+            if row != column and factor:
+                rows[row] = [a - factor * b for a, b in zip(rows[row], rows[column], strict=True)]
+    if any(row[terms] for row in rows[terms:]):
         return None
-    places = list(table)
-    differences = [Fraction(span) for span in table.values()]
-    newton = [differences[0]]
-    for order in range(1, len(places)):
-        differences = [
-            (right - left) / (places[i + order] - places[i])
-            for i, (left, right) in enumerate(pairwise(differences))
-        ]
-        newton.append(differences[0])
-    if any(newton[family.degree + 1 :]) or (family.degree and newton[family.degree] <= 0):
+    coefficients = [row[terms] for row in rows[:terms]]
+    if terms > 1 and (coefficients[0] <= 0 or len({family.terms[0][1](n) for n, _ in pairs}) <= terms):
         return None
-    coefficients = [Fraction(0)]
-    for place, difference in reversed(list(zip(places, newton[: family.degree + 1], strict=False))):
-        shifted = [Fraction(0), *coefficients]  # coefficients · (x − place) + difference
-        coefficients = [high - place * low for high, low in zip(shifted, [*coefficients, 0], strict=True)]
-        coefficients[0] += difference
-    return coefficients[: family.degree + 1]
+    return coefficients
 
 
-def _text(coefficients: list[Fraction], symbol: str) -> str:
-    """The polynomial as people write it: `3n² - 2n + 1`, `1/2 log2 n + 4`."""
+def _text(coefficients: list[Fraction], family: _Family) -> str:
+    """The sum as people write it: `3n² - 2n + 1`, `1/2 log2 n + 4`."""
     text = ""
-    for power, coefficient in reversed(list(enumerate(coefficients))):
+    for coefficient, (name, _) in zip(coefficients, family.terms, strict=True):
         if not coefficient and len(coefficients) > 1:
             continue
         size = str(abs(coefficient))
-        if power:
-            name = symbol if power == 1 else f"{symbol}²" if symbol == "n" else f"({symbol})²"
-            gap = "" if symbol == "n" and coefficient.denominator == 1 else " "
+        if name:
+            gap = "" if "log" not in name and coefficient.denominator == 1 else " "
             size = name if abs(coefficient) == 1 else f"{size}{gap}{name}"
         sign = "-" if coefficient < 0 else "+"
         text += f" {sign} {size}" if text else size if coefficient >= 0 else f"-{size}"
     return text
+
+
+def _scaling(program_at: ProgramAt, sizes: Sequence[int], options: Mapping[str, Any]) -> Scaling:
+    """Measure a program at all sizes."""
+    found = []
+    for n in sizes:
+        program = program_at(n)
+        if not isinstance(program, Measurement):
+            if not isinstance(program, tuple) or not program or not callable(program[0]):
+                raise TypeError(
+                    f"at n = {n} the program is {program!r}; allowed is a function with its arguments, "
+                    "growth(lambda n: (fn, jax.ShapeDtypeStruct((n,), 'float32'))), or a Measurement"
+                )
+            program = measure(*program, **options)
+        found.append((n, program))
+    shorter = {n: each.span_reassociated for n, each in found}
+    whole = {n: span for n, span in shorter.items() if span is not None}
+    return Scaling(
+        growth({n: each.work for n, each in found}),
+        growth({n: each.span for n, each in found}),
+        growth(whole) if len(whole) == len(found) else None,
+        _degree([(n, each.log2_degree) for n, each in found]),
+        tuple(found),
+    )
+
+
+def _degree(values: Sequence[tuple[int, float | None]]) -> Literal["shortcut", "serial", "unknown"]:
+    """How the logarithm of the degree grows, from the last three sizes: per doubling, or per step?"""
+    (n, a), (m, b), (k, c) = values[-3:]
+    if a is None or b is None or c is None:
+        return "unknown"
+    if c - b <= 1e-6:
+        return "shortcut"
+    return "shortcut" if (c - b) / (b - a + 1e-9) < ((k - m) / (m - n)) ** 0.5 else "serial"

@@ -77,7 +77,7 @@ class Loop:
 
     def __str__(self) -> str:
         text = f"loop of {self.length:,} at {self.where}: {self.kind}"
-        if self.kind not in ("serial", "none"):
+        if self.reassociated.span < self.cost.span:
             text += (
                 f", span {self.cost.span:,} -> {self.reassociated.span:,}"
                 f" for {self.blow_up:,.3g} times the work"

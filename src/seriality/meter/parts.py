@@ -24,13 +24,13 @@ Rows = Int[np.ndarray, "_outputs _inputs"]
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One operation, all of whose outputs need all of its inputs. `source` says where it was written."""
+    """One operation, all of whose outputs need all of its inputs, and where it was written."""
 
     name: str
     operation: Operation
     steps: int
-    source: Any = None
-    region: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    line: str = ""
 
     @property
     def work(self) -> int:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jax.extend.core import Jaxpr
+from jax.extend.core import Jaxpr, JaxprEqn
 
-from . import jaxprs
-from .interpret import Interpreter, Settings
+from .interpret import Interpreter, Place, Settings
 from .maxplus import NONE
 from .measurement import Profile, Region, Step
 from .parts import Leaf, Trace
+from .rules import Operation
 
 
 def profile(jaxpr: Jaxpr, settings: Settings) -> Profile:
@@ -31,7 +31,7 @@ def profile(jaxpr: Jaxpr, settings: Settings) -> Profile:
     _collect(body, 1, works)
     critical: Counter[tuple[str, ...]] = Counter()
     for leaf, count in trace.items():
-        critical[leaf.region] += count * leaf.steps
+        critical[leaf.functions] += count * leaf.steps
     names = sorted({place[:depth] for place in works for depth in range(len(place) + 1)} | {()})
     names = _without_only_children(names, works)
 
@@ -59,22 +59,23 @@ class _Focused(Interpreter):
 
     def __init__(self, settings: Settings, located: bool, place: tuple[str, ...]):
         super().__init__(settings, located=located)
-        self.place = place
+        self.focus = place
 
-    def leaf(self, eqn: Any, operation: Any, region: tuple[str, ...]) -> Leaf:
-        found = super().leaf(eqn, operation, region)
-        return found if region[: len(self.place)] == self.place else replace(found, steps=0)
+    def leaf(self, eqn: JaxprEqn, operation: Operation, place: Place) -> Leaf:
+        return self.focused(super().leaf(eqn, operation, place))
 
-    def choice(self, eqn: Any, region: tuple[str, ...]) -> Leaf:
-        found = super().choice(eqn, region)
-        return found if region[: len(self.place)] == self.place else replace(found, steps=0)
+    def choice(self, eqn: JaxprEqn, place: Place) -> Leaf:
+        return self.focused(super().choice(eqn, place))
+
+    def focused(self, leaf: Leaf) -> Leaf:
+        return leaf if leaf.functions[: len(self.focus)] == self.focus else replace(leaf, steps=0)
 
 
 def _collect(part: Any, times: int, works: Counter[tuple[str, ...]]) -> None:
     """Add the work of every operation to its region."""
     if isinstance(part, Leaf):
         if part.work:
-            works[part.region] += times * part.work
+            works[part.functions] += times * part.work
         return
     for inner, count in part.contents():
         _collect(inner, times * count, works)
@@ -102,8 +103,8 @@ def _steps(trace: Trace) -> list[Step]:
     found: dict[tuple[str, str, str], list[int]] = {}
     for leaf, count in trace.items():
         if leaf.steps:
-            line, functions = jaxprs.where(leaf.source)
-            place = found.setdefault((leaf.name, line, functions[-1] if functions else ""), [0, 0])
-            place[0] += count
-            place[1] += count * leaf.steps
+            function = leaf.functions[-1] if leaf.functions else ""
+            totals = found.setdefault((leaf.name, leaf.line, function), [0, 0])
+            totals[0] += count
+            totals[1] += count * leaf.steps
     return [Step(*names, count, steps) for names, (count, steps) in found.items()]

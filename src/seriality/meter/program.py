@@ -9,11 +9,13 @@ import numpy as np
 
 from ..cost import Cost
 from . import jaxprs
+from .degree import INPUT, degrees
 from .interpret import Interpreter, Settings
 from .maxplus import NONE
 from .measurement import Control, Measurement, joint
 from .profile import profile
 from .rules import COST_MODELS, CostModel, Declared
+from .shortcuts.finder import Finder, scans
 
 
 def measure(
@@ -62,18 +64,28 @@ def measure(
             declared=settings.declared,
             lists_uncounted=settings.lists_uncounted,
         )
-    jaxpr = jaxprs.trace(fn, *args)
+    closed = jaxprs.trace(fn, *args)
+    jaxpr = closed.jaxpr
     reader = Interpreter(settings)
     unknown = (False,) * len(jaxpr.invars)
     body = reader.body(jaxpr, unknown)
-    cost = Cost(body.work, _span(body.paths))
+    cost = reassociated = Cost(body.work, _span(body.paths))
+    finder = Finder(most_blow_up, scans(closed))
+    if finder.ranges or reader.has_while:
+        shorter = Interpreter(settings, finder).body(jaxpr, unknown)
+        if _span(shorter.paths) < cost.span:
+            reassociated = Cost(shorter.work, _span(shorter.paths))
+    degree = max((min(found) for found in degrees(jaxpr, [INPUT] * len(jaxpr.invars))), default=0.0)
     return Measurement(
         cost,
         settings.cost_model,
         joint(set(reader.notes.values())),
         settings.control,
-        uncounted=tuple(sorted(reader.uncounted)),
-        notes=tuple(reader.notes),
+        reassociated,
+        tuple(finder.loops.values()),
+        max(0.0, degree),
+        tuple(sorted(reader.uncounted)),
+        tuple(reader.notes),
         _profile=lambda: profile(jaxpr, settings),
     )
 
