@@ -23,38 +23,28 @@ from weakref import WeakKeyDictionary
 from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
-from . import jaxprs
+from . import algebra, jaxprs
+from .algebra import CONSTANT, Degrees
 from .primitives import RULES
-
-Degrees = tuple[float, float, float]
-"""log2 of the degree in (+, ×), (max, +) and (min, +)."""
-
-FREE: Degrees = (-math.inf, -math.inf, -math.inf)
-"""Known before the run: degree 0."""
-
-INPUT: Degrees = (0.0, 0.0, 0.0)
 
 FOLLOWED = 16
 """How many steps of a loop are followed one by one."""
 
-
-def sum_of(left: float, right: float) -> float:
-    """log2(2^left + 2^right)."""
-    high, low = (left, right) if left > right else (right, left)
-    return high if low == -math.inf else high + math.log2(1 + 2.0 ** (low - high))
+FOLLOWED_INSIDE = 4
+"""The same of a loop inside another, so that the time of nested loops stays small."""
 
 
-def degrees(jaxpr: Jaxpr, inputs: Sequence[Degrees]) -> list[Degrees]:
-    """The degrees of the outputs, given those of the inputs."""
+def degrees(jaxpr: Jaxpr, inputs: Sequence[Degrees], nesting: int = 0) -> list[Degrees]:
+    """The degrees of the outputs, given those of the inputs; `nesting` counts the loops around."""
     if jaxpr not in _COMPILED:
         _COMPILED[jaxpr] = _compiled(jaxpr)
     size, steps, results = _COMPILED[jaxpr]
-    held = [FREE] * size
+    held = [CONSTANT] * size
     held[1 : 1 + len(inputs)] = inputs
     for rule, places, targets in steps:
         given = [held[place] for place in places]
-        if any(each is not FREE for each in given):
-            found = rule(given)
+        if any(each is not CONSTANT for each in given):
+            found = rule(given, nesting)
             if type(found) is tuple:
                 for target in targets:
                     held[target] = found
@@ -64,8 +54,8 @@ def degrees(jaxpr: Jaxpr, inputs: Sequence[Degrees]) -> list[Degrees]:
     return [held[place] for place in results]
 
 
-_Rule = Callable[[list[Degrees]], Any]
-"""From the degrees of the operands to that of all results, or to a list of one each."""
+_Rule = Callable[[list[Degrees], int], Any]
+"""From the degrees of the operands, and the loops around, to that of all results, or to a list of one each."""
 
 _COMPILED: WeakKeyDictionary[Any, tuple[int, list[tuple[_Rule, list[int], list[int]]], list[int]]]
 _COMPILED = WeakKeyDictionary()
@@ -88,44 +78,28 @@ def _compiled(jaxpr: Jaxpr) -> tuple[int, list[tuple[_Rule, list[int], list[int]
     return len(number) + 1, steps, [read(atom) for atom in jaxpr.outvars]
 
 
-def _top(given: Sequence[Degrees]) -> Degrees:
-    if len(given) == 1:
-        return given[0]
-    return (max(d[0] for d in given), max(d[1] for d in given), max(d[2] for d in given))
-
-
-def _raised(degree: Degrees) -> Degrees:
-    return (degree[0] + 1, degree[1] + 1, degree[2] + 1)
-
-
 def _rule(eqn: JaxprEqn) -> _Rule:
     name = eqn.primitive.name
     if name in jaxprs.CALLS or name == "shard_map":
         called = jaxprs.called(eqn)
-        return lambda given: degrees(called, given)
+        return lambda given, nesting: degrees(called, given, nesting)
     if name == "scan":
-        return lambda given: _scan(eqn, given)
+        return lambda given, nesting: _scan(eqn, given, nesting)
     if name == "cond":
         branches = [jaxprs.opened(branch) for branch in eqn.params["branches"]]
 
-        def conditional(given: list[Degrees]) -> list[Degrees]:
-            found = zip(*(degrees(branch, given[1:]) for branch in branches), strict=True)
-            return [_chosen(given[0], _top(each)) for each in found]
+        def conditional(given: list[Degrees], nesting: int) -> list[Degrees]:
+            found = zip(*(degrees(branch, given[1:], nesting) for branch in branches), strict=True)
+            return [algebra.chosen(given[0], algebra.highest(each)) for each in found]
 
         return conditional
     if name == "custom_linear_solve":
         solver, consts = jaxprs.linear_solve(eqn)
         sides = sum(eqn.params["const_lengths"])
-        return lambda given: degrees(solver, given[consts] + given[sides:])
+        return lambda given, nesting: degrees(solver, given[consts] + given[sides:], nesting)
     if name not in RULES:
-        return lambda given: _raised(_top(given))
+        return lambda given, _: algebra.raised(algebra.highest(given))
     return _plain(eqn)
-
-
-def _chosen(predicate: Degrees, value: Degrees) -> Degrees:
-    """A choice multiplies what it chooses by a function of its predicate."""
-    ring, high, low = _raised(predicate)
-    return (sum_of(ring, value[0]), max(high, value[1]), max(low, value[2]))
 
 
 def _plain(eqn: JaxprEqn) -> _Rule:
@@ -134,103 +108,101 @@ def _plain(eqn: JaxprEqn) -> _Rule:
     two = len(eqn.invars) == 2
     match rule.algebra:
         case "move":
-            return _top
+            return lambda given, _: algebra.highest(given)
         case "sum" if two:
-            return _sum
+            return lambda given, _: algebra.summed(*given)
         case "sum":
             terms = max(1, jaxprs.size(eqn.invars[0]) // max(1, jaxprs.size(eqn.outvars[0])))
             more = math.log2(terms) if eqn.primitive.name == "reduce_sum" else 1.0
-
-            def reduction(given: list[Degrees]) -> Degrees:
-                ring, high, low = _top(given)
-                return (ring, high + more, low + more)
-
-            return reduction
+            return lambda given, _: algebra.total(algebra.highest(given), more)
         case "product" if two:
-            return _product
+            return lambda given, _: algebra.product(*given)
         case "quotient" if two:
-            return _quotient
+            return lambda given, _: algebra.quotient(*given)
         case "max":
-            return _maximum
+            return lambda given, _: algebra.maximum(algebra.highest(given))
         case "min":
-            return _minimum
+            return lambda given, _: algebra.minimum(algebra.highest(given))
         case "choice":
-            return lambda given: _chosen(given[0], _top(given[1:]))
+            return lambda given, _: algebra.chosen(given[0], algebra.highest(given[1:]))
         case "lookup" | "write":
             index = range(len(eqn.invars))[rule.addresses] if rule.addresses else ()
 
-            def addressed(given: list[Degrees]) -> Degrees:
-                return _top([_raised(each) if place in index else each for place, each in enumerate(given)])
+            def addressed(given: list[Degrees], nesting: int) -> Degrees:
+                return algebra.highest(
+                    [algebra.raised(each) if place in index else each for place, each in enumerate(given)]
+                )
 
             return addressed
         case _:
-            return lambda given: _raised(_top(given))
+            return lambda given, _: algebra.raised(algebra.highest(given))
 
 
-def _sum(given: list[Degrees]) -> Degrees:
-    (a, b, c), (d, e, f) = given
-    return (a if a > d else d, sum_of(b, e), sum_of(c, f))
+def _scan(eqn: JaxprEqn, given: list[Degrees], nesting: int) -> list[Degrees]:
+    """Degrees of equal differences give degrees of equal differences, so loops in loops are followed once."""
+    shift = algebra.highest(given)
+    key = (eqn.params["length"], *(_apart(degree, shift) for degree in given))
+    memo = _FOLLOWED.setdefault(jaxprs.opened(eqn.params["jaxpr"]), {}) if nesting else {}
+    if key not in memo:
+        memo[key] = [_apart(degree, shift) for degree in _follow(eqn, given, nesting)]
+    return [_together(degree, shift) for degree in memo[key]]
 
 
-def _product(given: list[Degrees]) -> Degrees:
-    (a, b, c), (d, e, f) = given
-    return (sum_of(a, d), (b if b > e else e) + 1, (c if c > f else f) + 1)
+_FOLLOWED: WeakKeyDictionary[Any, dict[Any, list[Degrees]]] = WeakKeyDictionary()
 
 
-def _quotient(given: list[Degrees]) -> Degrees:
-    (a, b, c), (d, e, f) = given
-    return (sum_of(a, d + 1), (b if b > e else e) + 1, (c if c > f else f) + 1)
+def _apart(degree: Degrees, shift: Degrees) -> Degrees:
+    return CONSTANT if degree == CONSTANT else (degree[0] - shift[0], degree[1] - shift[1], degree[2] - shift[2])
 
 
-def _maximum(given: list[Degrees]) -> Degrees:
-    ring, high, low = _top(given)
-    return (ring + 1, high, low + 1)
+def _together(degree: Degrees, shift: Degrees) -> Degrees:
+    return CONSTANT if degree == CONSTANT else (degree[0] + shift[0], degree[1] + shift[1], degree[2] + shift[2])
 
 
-def _minimum(given: list[Degrees]) -> Degrees:
-    ring, high, low = _top(given)
-    return (ring + 1, high + 1, low)
-
-
-def _scan(eqn: JaxprEqn, given: list[Degrees]) -> list[Degrees]:
+def _follow(eqn: JaxprEqn, given: list[Degrees], nesting: int) -> list[Degrees]:
     consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
     body, length = jaxprs.opened(eqn.params["jaxpr"]), eqn.params["length"]
 
     def step(carry: Sequence[Degrees]) -> list[Degrees]:
-        return degrees(body, [*given[:consts], *carry, *given[consts + carries :]])
+        return degrees(body, [*given[:consts], *carry, *given[consts + carries :]], nesting + 1)
 
     first = given[consts : consts + carries]
-    last = carried(lambda carry: step(carry)[:carries], first, length - 1)
-    return step(last) if length else [*first, *[FREE] * (len(eqn.outvars) - carries)]
+    followed = FOLLOWED_INSIDE if nesting else FOLLOWED
+    if len(eqn.outvars) == carries:
+        return carried(step, first, length, followed)
+    last = carried(lambda carry: step(carry)[:carries], first, length - 1, followed)
+    return step(last) if length else [*first, *[CONSTANT] * (len(eqn.outvars) - carries)]
 
 
-def carried(step: Any, carry: Sequence[Degrees], length: int) -> list[Degrees]:
-    """The degrees of the carries after `length` steps; beyond FOLLOWED their growth is carried on."""
+def carried(step: Any, carry: Sequence[Degrees], length: int, followed: int) -> list[Degrees]:
+    """The degrees of the carries after `length` steps; beyond those `followed` their growth is carried on."""
     carry, seen = list(carry), {}
-    for count in range(1, min(length, FOLLOWED) + 1):
+    for count in range(1, min(length, followed) + 1):
         new = step(carry)
         if new == carry:
             return new
         carry = seen[count] = new
-    if length <= FOLLOWED:
+    if length <= followed:
         return carry
+
+    def after(quarter: float, half: float, whole: float) -> float:
+        if whole == -math.inf or whole == half:
+            return whole
+        if _is_logarithmic(quarter, half, whole):
+            return whole + (whole - half) * math.log2(length / followed)
+        return whole + (whole - half) / (followed / 2) * (length - followed)
+
     return [
-        tuple(_extrapolated(*values, length) for values in zip(*found, strict=True))  # type: ignore[misc]
-        for found in zip(seen[FOLLOWED // 4], seen[FOLLOWED // 2], seen[FOLLOWED], strict=True)
+        (after(a, d, g), after(b, e, h), after(c, f, i))
+        for (a, b, c), (d, e, f), (g, h, i) in zip(
+            seen[followed // 4], seen[followed // 2], seen[followed], strict=True
+        )
     ]
-
-
-def _extrapolated(quarter: float, half: float, whole: float, length: int) -> float:
-    if whole == -math.inf or whole == half:
-        return whole
-    if _is_logarithmic(quarter, half, whole):
-        return whole + (whole - half) * math.log2(length / FOLLOWED)
-    return whole + (whole - half) / (FOLLOWED / 2) * (length - FOLLOWED)
 
 
 def _is_logarithmic(quarter: float, half: float, whole: float) -> bool:
     """Equal gains for doubled lengths; a chain gains twice as much each time."""
-    return whole - half <= 1.4 * (half - quarter) or whole == half
+    return whole == half or whole - half <= 1.4 * (half - quarter)
 
 
 def reading(step: Any, carry: Sequence[Degrees]) -> Literal["shortcut", "serial", "unknown"]:

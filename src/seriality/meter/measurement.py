@@ -145,8 +145,8 @@ class Measurement:
     `bound` says how the numbers relate to the truth: "exact"; "upper" where a data-dependent choice was charged
     its dearest branch; "lower" where operations were left out; "assumed" where a count is a convention;
     "neither" where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed
-    trip count. `launches` counts operations that ran, as opposed to their scalar work, and `reads` the times
-    the host waited for a value.
+    trip count. `products` is the part of the work that is in matrix products and convolutions, which other tools
+    call FLOPs; `launches` counts operations on whole arrays, and `reads` the times the host waited for a value.
     """
 
     cost: Cost
@@ -158,6 +158,7 @@ class Measurement:
     log2_degree: float | None = None
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    products: int = 0
     launches: int = 0
     reads: int = 0
     _profile: Callable[[], Profile] | None = field(default=None, compare=False, repr=False)

@@ -8,7 +8,7 @@ A loop of n iterations is the n-th power of one iteration, so its paths are thos
 cost O(k³ log n) for k carries.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -58,6 +58,16 @@ class Part(Protocol):
     def trace(self, output: int, input: int) -> Trace: ...
 
     def contents(self) -> Iterable[tuple[Any, int]]: ...
+
+
+def total(part: Any, of: Callable[[Leaf], int], memo: dict[int, int] | None = None) -> int:
+    """The sum of `of` over all operations of a part, each as often as it runs."""
+    memo = {} if memo is None else memo
+    if isinstance(part, Leaf):
+        return of(part)
+    if id(part) not in memo:
+        memo[id(part)] = sum(count * total(inner, of, memo) for inner, count in part.contents())
+    return memo[id(part)]
 
 
 def joined(traces: Iterable[Trace]) -> Trace:

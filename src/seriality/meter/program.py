@@ -9,10 +9,12 @@ import numpy as np
 
 from ..cost import Cost
 from . import jaxprs
-from .degree import INPUT, degrees
+from .algebra import INPUT
+from .degree import degrees
 from .interpret import Interpreter, Settings
 from .maxplus import NONE
 from .measurement import Control, Measurement, joint
+from .parts import total
 from .profile import profile
 from .rules import COST_MODELS, CostModel, Declared
 from .shortcuts.finder import Finder, scans
@@ -86,6 +88,8 @@ def measure(
         max(0.0, degree),
         tuple(sorted(reader.uncounted)),
         tuple(reader.notes),
+        total(body, lambda leaf: leaf.work if leaf.operation.layer else 0),
+        total(body, lambda leaf: int(leaf.work > 0)),
         _profile=lambda: profile(jaxpr, settings),
     )
 

@@ -9,7 +9,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from ...cost import Cost
 from .. import jaxprs, measurement
-from ..degree import INPUT, degrees, reading
+from ..algebra import INPUT
+from ..degree import degrees, reading
 from ..interpret import Interpreter, Known
 from ..maxplus import NONE
 from .loops import Loop, Planned, trace
