@@ -1,4 +1,4 @@
-"""Programs as people write them: what `jax.numpy`, `jax.scipy`, `jax.random`, `jax.nn`, Equinox and Flax NNX emit.
+"""Programs as people write them with jax.numpy, jax.scipy, jax.random, jax.nn, Equinox and Flax NNX.
 
 Each is a function and the shapes of its arguments. Nothing here knows of the meter.
 """
@@ -33,22 +33,22 @@ def each(owner, names, *arguments):
 ELEMENTWISE = each(
     jnp,
     """
-    abs arccos arcsinh cbrt ceil cos cosh exp exp2 expm1 floor i0 isfinite log log1p nan_to_num reciprocal rint sign
-    signbit sinc sqrt square tan trunc angle deg2rad frexp modf""",
+    abs arccos arcsinh cbrt ceil cos cosh exp exp2 expm1 floor i0 isfinite log log1p nan_to_num reciprocal
+    rint sign signbit sinc sqrt square tan trunc angle deg2rad frexp modf""",
     VECTOR,
 ) | each(
     jax.nn,
     """
-    celu elu gelu glu hard_sigmoid hard_swish hard_tanh leaky_relu log_sigmoid log_softmax mish relu relu6 selu sigmoid
-    silu soft_sign softmax softplus sparse_plus squareplus standardize tanh""",
+    celu elu gelu glu hard_sigmoid hard_swish hard_tanh leaky_relu log_sigmoid log_softmax mish relu relu6
+    selu sigmoid silu soft_sign softmax softplus sparse_plus squareplus standardize tanh""",
     VECTOR,
 )
 
 REDUCTIONS = each(
     jnp,
     """
-    all any argmax argmin argsort average corrcoef count_nonzero cov cumprod cumsum diff flip max mean median min nanmax
-    nanmean nansum prod ptp ravel sort std sum var""",
+    all any argmax argmin argsort average corrcoef count_nonzero cov cumprod cumsum diff flip max mean
+    median min nanmax nanmean nansum prod ptp ravel sort std sum var""",
     MATRIX,
 )
 

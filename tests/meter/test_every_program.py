@@ -1,7 +1,7 @@
 """Every program of `programs.py` is counted, and its span is the longest path of its graph.
 
-The graph is made here, equation by equation, every iteration of every loop on its own, and the longest path is
-found by networkx. Only the cost of a single operation is taken from the meter's rules, whose numbers are
+The graph is made here, equation by equation, every iteration of every loop on its own, and the longest path
+is found by networkx. Only the cost of a single operation is taken from the meter's rules, whose numbers are
 counted by hand in test_measure.py.
 """
 

@@ -1,4 +1,4 @@
-"""Shortcuts: found where mathematics has one and nowhere else, equal to the loop when run, short when measured.
+"""Shortcuts: found where mathematics has one and nowhere else, equal to the loop, and short.
 
 The labels are those of `recurrences.py`, which knows nothing of the package.
 """

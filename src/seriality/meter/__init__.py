@@ -11,20 +11,24 @@ measured one is evidence. `docs/meter.md` tells what is counted.
 
     rules, measurement                    what operations cost, and what a measurement is, for both front ends
     program                               `measure`
-    jaxprs, primitives, interpret, parts  the JAX front end; `maxplus` is its algebra, `profile` its tree and path
+    jaxprs, primitives, interpret, parts  the JAX front end; `maxplus` is its algebra
+    profile                               its tree of functions and its critical path
     pytorch                               the PyTorch front end
-    shortcuts, degree                     the two detectors of shortcuts
+    shortcuts, degree, algebra            the two detectors of shortcuts
     laws                                  growth
     examples                              ready programs
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .laws import Growth, Scaling, growth
 from .measurement import Loop, Measurement, Region, Step
 from .program import measure
 from .rules import COST_MODELS
 from .shortcuts import Certificate, certify, reassociate
+
+if TYPE_CHECKING:
+    from .pytorch import measure_generate as measure_generate
 
 __all__ = [
     "COST_MODELS",

@@ -1,18 +1,18 @@
 """The formal degree of a program: a second detector of shortcuts, which needs no loop.
 
-**Definition.** Inputs have degree 1, a sum the larger degree of its terms, a product the sum of the degrees of
-its factors; an operation outside of the algebra doubles the degree. The logarithm is taken to base 2, so a chain
-of n products has log2 n and a chain of n tanh has n. The same in the tropical semirings, where the maximum (or
-minimum) is the sum and the sum is the product.
+**Definition.** Inputs have degree 1, a sum the larger degree of its terms, a product the sum of the degrees
+of its factors; an operation outside of the algebra doubles the degree. The logarithm is taken to base 2, so a
+chain of n products has log2 n and a chain of n tanh has n. The same in the tropical semirings, where the
+maximum (or minimum) is the sum and the sum is the product.
 
-**Reading.** A program of polynomial degree and polynomial size has an equal one of depth O(log² n), and
-O(log n) with sums of unbounded fan-in (Valiant, Skyum, Berkowitz and Rackoff 1983). So growth like log n in any
-of the three algebras means that the program can be re-associated, however it is written, and growth like n that
+**Reading.** A program of polynomial degree and polynomial size has an equal one of depth O(log² n), and O(log
+n) with sums of unbounded fan-in (Valiant, Skyum, Berkowitz and Rackoff 1983). So growth like log n in any of
+the three algebras means that the program can be re-associated, however it is written, and growth like n that
 these algebras know no shortcut.
 
-**What it does not see.** The theorem is about commutative semirings and polynomials: across operations outside of
-the algebra, and for divisions, the reading is a heuristic. Finite machines and linear fractions look serial to it.
-Loops beyond `FOLLOWED` steps are extrapolated.
+**What it does not see.** The theorem is about commutative semirings and polynomials: across operations
+outside of the algebra, and for divisions, the reading is a heuristic. Finite machines and linear fractions
+look serial to it. Loops beyond `FOLLOWED` steps are extrapolated.
 """
 
 import math
@@ -55,7 +55,7 @@ def degrees(jaxpr: Jaxpr, inputs: Sequence[Degrees], nesting: int = 0) -> list[D
 
 
 _Rule = Callable[[list[Degrees], int], Any]
-"""From the degrees of the operands, and the loops around, to that of all results, or to a list of one each."""
+"""From the degrees of the operands, and the loops around, to that of all results or a list of each."""
 
 _COMPILED: WeakKeyDictionary[Any, tuple[int, list[tuple[_Rule, list[int], list[int]]], list[int]]]
 _COMPILED = WeakKeyDictionary()
@@ -152,11 +152,13 @@ _FOLLOWED: WeakKeyDictionary[Any, dict[Any, list[Degrees]]] = WeakKeyDictionary(
 
 
 def _apart(degree: Degrees, shift: Degrees) -> Degrees:
-    return CONSTANT if degree == CONSTANT else (degree[0] - shift[0], degree[1] - shift[1], degree[2] - shift[2])
+    (a, b, c), (d, e, f) = degree, shift
+    return CONSTANT if degree == CONSTANT else (a - d, b - e, c - f)
 
 
 def _together(degree: Degrees, shift: Degrees) -> Degrees:
-    return CONSTANT if degree == CONSTANT else (degree[0] + shift[0], degree[1] + shift[1], degree[2] + shift[2])
+    (a, b, c), (d, e, f) = degree, shift
+    return CONSTANT if degree == CONSTANT else (a + d, b + e, c + f)
 
 
 def _follow(eqn: JaxprEqn, given: list[Degrees], nesting: int) -> list[Degrees]:
@@ -176,14 +178,15 @@ def _follow(eqn: JaxprEqn, given: list[Degrees], nesting: int) -> list[Degrees]:
 
 def carried(step: Any, carry: Sequence[Degrees], length: int, followed: int) -> list[Degrees]:
     """The degrees of the carries after `length` steps; beyond those `followed` their growth is carried on."""
-    carry, seen = list(carry), {}
+    seen: dict[int, list[Degrees]] = {}
+    held = list(carry)
     for count in range(1, min(length, followed) + 1):
-        new = step(carry)
-        if new == carry:
+        new = step(held)
+        if new == held:
             return new
-        carry = seen[count] = new
+        held = seen[count] = new
     if length <= followed:
-        return carry
+        return held
 
     def after(quarter: float, half: float, whole: float) -> float:
         if whole == -math.inf or whole == half:
@@ -212,8 +215,8 @@ def reading(step: Any, carry: Sequence[Degrees]) -> Literal["shortcut", "serial"
         carry = seen[count] = step(carry)
     found = [seen[FOLLOWED // 4], seen[FOLLOWED // 2], seen[FOLLOWED]]
     kinds = []
-    for algebra in range(3):
-        values = [max(degree[algebra] for degree in each) for each in found]
+    for number in range(3):
+        values = [max(degree[number] for degree in each) for each in found]
         if values[-1] == -math.inf:
             return "unknown"
         kinds.append(_is_logarithmic(*values))

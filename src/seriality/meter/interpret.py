@@ -10,8 +10,8 @@ counted either.
 path from input i to output o. A loop of n iterations is the n-th power of its carry-to-carry block, by
 repeated squaring, so the span is that of the unrolled program and costs O(k³ log n) for k carries.
 
-**What it does not do.** It does not execute. It guesses nothing: a primitive without a rule and a loop without
-a trip count are errors.
+**What it does not do.** It does not execute. It guesses nothing: a primitive without a rule and a loop
+without a trip count are errors.
 """
 
 from collections.abc import Callable
@@ -39,6 +39,9 @@ class Place(NamedTuple):
     line: str = "(no source)"
 
 
+NOWHERE = Place()
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the user of the meter chooses."""
@@ -59,8 +62,8 @@ def known_rows(rows: Rows) -> Known:
 class Interpreter:
     """One reading of a program under way. `memo` holds each jaxpr's body, by identity and by what is known.
 
-    `shortcut(eqn, known, self)` may give another part for a scan, with the same inputs and outputs. With `located`
-    every leaf knows the functions around it, and jaxprs are shared only within one function.
+    `shortcut(eqn, known, self)` may give another part for a scan, with the same inputs and outputs. With
+    `located` every leaf knows the functions around it, and jaxprs are shared only within one function.
     """
 
     settings: Settings
@@ -71,7 +74,7 @@ class Interpreter:
     uncounted: set[str] = field(default_factory=set)
     has_while: bool = False
 
-    def body(self, jaxpr: Jaxpr, known: Known, at: Place = Place()) -> Body:
+    def body(self, jaxpr: Jaxpr, known: Known, at: Place = NOWHERE) -> Body:
         """The parts of a jaxpr, the inputs marked `known` being available before the run."""
         key = (jaxpr, known, at)
         if key in self.memo:
@@ -184,8 +187,8 @@ class Interpreter:
                 called = jaxprs.names(eqn)[0]
                 raise NotImplementedError(
                     f"no rule for the primitive {name!r} at {jaxprs.where(eqn)[0]}; declare what it costs, "
-                    f"measure(..., declared={{{called!r}: Cost(work=..., span=...)}}), or go on without counting "
-                    'it, measure(..., uncounted="list")'
+                    f"measure(..., declared={{{called!r}: Cost(work=..., span=...)}}), or go on without "
+                    'counting it, measure(..., uncounted="list")'
                 )
             self.uncounted.add(name)
             self.notes[f"not counted: {name}"] = "lower"
@@ -227,7 +230,7 @@ class Interpreter:
                 return found
         return self.scan_as_written(eqn, known, at)
 
-    def scan_as_written(self, eqn: JaxprEqn, known: Known, at: Place = Place()) -> Any:
+    def scan_as_written(self, eqn: JaxprEqn, known: Known, at: Place = NOWHERE) -> Any:
         consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
         body = jaxprs.opened(eqn.params["jaxpr"])
         inputs = len(eqn.invars)
@@ -315,9 +318,9 @@ class Interpreter:
             self.notes[f"while: at most {found.count} trips, all are counted"] = "upper"
             return found.count
         raise ValueError(
-            f"a while loop at {jaxprs.where(eqn)[0]} whose trip count is not a constant of the program; say how "
-            "often it runs, measure(..., trips=100), or write it as jax.lax.scan or as a fori_loop between "
-            "Python integers"
+            f"a while loop at {jaxprs.where(eqn)[0]} whose trip count is not a constant of the program; "
+            "say how often it runs, measure(..., trips=100), or write it as jax.lax.scan or "
+            "as a fori_loop between Python integers"
         )
 
 

@@ -18,9 +18,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.interpreters.partial_eval import dce_jaxpr
 
 CALLS = {
-    "call", "call_exported", "closed_call", "composite", "core_call", "custom_jvp_call", "custom_partitioning",
-    "custom_vjp_call", "custom_vmap_call", "eval_jaxpr", "jaxpr_call", "jit", "linear_call", "remat2", "remat_opt",
-}  # fmt: skip
+    *("call", "call_exported", "closed_call", "composite", "core_call", "custom_jvp_call"),
+    *("custom_partitioning", "custom_vjp_call", "custom_vmap_call", "eval_jaxpr", "jaxpr_call", "jit"),
+    *("linear_call", "remat2", "remat_opt"),
+}
 """Primitives that run one inner jaxpr on their own inputs."""
 
 
@@ -158,7 +159,7 @@ def inner(eqn: JaxprEqn, operands: Sequence[Any]) -> Iterator[tuple[Jaxpr, Seque
 
 
 def names(eqn: JaxprEqn) -> tuple[str, ...]:
-    """What an equation may be called in a declaration of costs: its function or kernel, then its primitive."""
+    """What a declaration of costs may call an equation: its function or kernel, then its primitive."""
     given = eqn.params.get("name") or eqn.params.get("target_name") or eqn.params.get("call_target_name")
     about = eqn.params.get("name_and_src_info")
     candidates = (given, getattr(about, "name", None), eqn.primitive.name)
@@ -233,6 +234,11 @@ def counted(eqn: JaxprEqn, count: int) -> Jaxpr:
 def shape(atom: Any) -> tuple[int, ...]:
     """The shape of a variable or literal."""
     return tuple(atom.aval.shape)
+
+
+def dtype(atom: Any) -> Any:
+    """The type of the elements of a variable or literal."""
+    return atom.aval.dtype
 
 
 def size(atom: Any) -> int:

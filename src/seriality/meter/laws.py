@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 from .measurement import Measurement
 from .program import measure
@@ -28,7 +28,7 @@ Law = Literal[
     "polynomial",
     "unnamed",
 ]
-"""quadratic is the polynomial of degree 2, polynomial one of degree 3 or 4. The names are those of the leading term."""
+"""Of the leading term. quadratic is the polynomial of degree 2, polynomial one of degree 3 or 4."""
 
 SIZES = (16, 32, 64, 128, 256, 512)
 
@@ -56,8 +56,9 @@ class Growth:
 class Scaling:
     """How a program grows: its work, its span as written, and its span after every known shortcut.
 
-    `span_reassociated` is None where loops cannot be seen. `degree` is what the growth of the formal degree tells,
-    which needs no loop: "shortcut" if it is at most logarithmic in the degree's logarithm, "serial" if linear.
+    `span_reassociated` is None where loops cannot be seen. `degree` is what the growth of the formal degree
+    tells, which needs no loop: "shortcut" if it is at most logarithmic in the degree's logarithm, "serial" if
+    linear.
     """
 
     work: Growth
@@ -78,8 +79,8 @@ class Scaling:
     def reading(self) -> str:
         """The law in terms of complexity, an interpretation and no measurement.
 
-        Assumes that the law holds for all n, that numbers have a fixed number of bits, that one program makes all
-        sizes (uniformity), and work polynomial in n.
+        Assumes that the law holds for all n, that numbers have a fixed number of bits, that one program makes
+        all sizes (uniformity), and work polynomial in n.
         """
         best = self.span_reassociated or self.span
         model = self.measurements[0][1].cost_model
@@ -146,7 +147,8 @@ def _families(powers_of_two: bool) -> list[_Family]:
         times = (f"n {name}", lambda n, log=log: n * log(n))
         found.append(_Family("linearithmic", (times, n, one), False))
         found.append(_Family("linearithmic", (times, n, (name, log), one), False))
-    for degree, law in ((2, "quadratic"), (3, "polynomial"), (4, "polynomial")):
+    for degree in (2, 3, 4):
+        law: Law = "quadratic" if degree == 2 else "polynomial"
         powers = tuple(power(d) for d in range(degree, 0, -1))
         found.append(_Family(law, (*powers, one), False))
         for name, log in rounds:
@@ -172,8 +174,8 @@ def growth(spans: ProgramAt, sizes: Sequence[int] = ..., **options: Any) -> Scal
 def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth | Scaling:
     """The law of spans measured at three lengths or more; a geometric grid tells laws apart best.
 
-    Given a function of the size n, it is measured at all `sizes`: `spans(n)` is a program and its arguments, as
-    in `(fn, *args)`, to which `measure` is applied with the `options`, or a `Measurement`.
+    Given a function of the size n, it is measured at all `sizes`: `spans(n)` is a program and its arguments,
+    as in `(fn, *args)`, to which `measure` is applied with the `options`, or a `Measurement`.
 
     Raises TypeError for spans that are not whole numbers by length; ValueError for fewer than three lengths,
     a length below 1, or two spans for one length.
@@ -191,7 +193,7 @@ def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth |
     reading: in TC1, if the law holds for all n, at fixed precision, uniformly
     """
     if callable(spans):
-        return _scaling(spans, sizes, options)
+        return _scaling(cast(ProgramAt, spans), sizes, options)
     given: list[tuple[int, int]] = list(spans.items() if isinstance(spans, Mapping) else spans)  # type: ignore
     if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
         raise TypeError(
@@ -226,7 +228,7 @@ def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth |
 
 
 def _exact(family: _Family, pairs: list[tuple[int, int]]) -> list[Fraction] | None:
-    """The coefficients, leading one first and positive, of the sum through all pairs, a pair being left to test it."""
+    """The coefficients of the sum through all pairs, one being left to test it; the first is positive."""
     terms = len(family.terms)
     if len(pairs) < max(3, terms + 1):
         return None

@@ -141,12 +141,13 @@ class Measurement:
     `cost` holds work and span as written; `reassociated` the same after every shortcut that is known for the
     loops, or None where loops cannot be seen (PyTorch unrolls them before the meter sees a program).
     `log2_degree` is the base-2 logarithm of the formal degree, the smaller of the ring's and the tropical
-    semiring's: where it grows like log n, the program can be re-associated however it is written.
-    `bound` says how the numbers relate to the truth: "exact"; "upper" where a data-dependent choice was charged
-    its dearest branch; "lower" where operations were left out; "assumed" where a count is a convention;
-    "neither" where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed
-    trip count. `products` is the part of the work that is in matrix products and convolutions, which other tools
-    call FLOPs; `launches` counts operations on whole arrays, and `reads` the times the host waited for a value.
+    semiring's: where it grows like log n, the program can be re-associated however it is written. `bound`
+    says how the numbers relate to the truth: "exact"; "upper" where a data-dependent choice was charged its
+    dearest branch; "lower" where operations were left out; "assumed" where a count is a convention; "neither"
+    where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed trip
+    count. `products` is the part of the work that is in matrix products and convolutions, which other tools
+    call FLOPs; `launches` counts operations on whole arrays, and `reads` the times the host waited for a
+    value.
     """
 
     cost: Cost

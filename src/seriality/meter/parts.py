@@ -1,7 +1,7 @@
 """Programs as parts: the work of each, its longest paths, and the operations on any one of them.
 
-A part has inputs and outputs. `paths` is its max-plus matrix: entry [o, i] is the longest path from input i to
-output o, NONE where there is none. `trace(o, i)` gives the operations on that path, each with how often it
+A part has inputs and outputs. `paths` is its max-plus matrix: entry [o, i] is the longest path from input i
+to output o, NONE where there is none. `trace(o, i)` gives the operations on that path, each with how often it
 occurs, in order of first appearance. `contents` gives what the part runs, and how often.
 
 A loop of n iterations is the n-th power of one iteration, so its paths are those of the unrolled program and
@@ -211,7 +211,7 @@ class Gated:
 
 @dataclass(frozen=True, eq=False)
 class Branches:
-    """The dearest of several parts with equal inputs and outputs: for work one, for each path perhaps another."""
+    """The dearest of several parts with equal inputs and outputs; for each path perhaps another."""
 
     branches: Sequence[Any]
 

@@ -1,8 +1,8 @@
 """The table of the JAX front end: primitive → rule.
 
-A rule takes the sizes of an equation to the functions of `rules`, and names the algebra of the primitive, which
-the detectors of shortcuts read. A primitive that is not in RULES has no cost: it is an error, not zero. Calls,
-`scan`, `while` and `cond` are not here: `interpret` goes inside them.
+A rule takes the sizes of an equation to the functions of `rules`, and names the algebra of the primitive,
+which the detectors of shortcuts read. A primitive that is not in RULES has no cost: it is an error, not zero.
+Calls, `scan`, `while` and `cond` are not here: `interpret` goes inside them.
 """
 
 import math
@@ -191,21 +191,21 @@ def _gamma(eqn: JaxprEqn) -> Operation:
 
 
 _MOVED = """
-    all_gather all_gather_invariant all_gather_reduced all_to_all axis_index bitcast_convert_type broadcast_in_dim
-    broadcast_to concatenate copy copy_p create_token device_put dimension_size empty empty2 expand_dims
-    from_edtype iota layout_constraint name optimization_barrier pad pbroadcast platform_index ppermute preduced
-    pvary random_clone random_unwrap random_wrap reduced_vary_cast_p reshape reshard rev sharding_constraint slice
-    split squeeze stack stage stop_gradient tie tile to_edtype transpose unstack with_memory_space_constraint
-    zeros_like after_all"""
+    all_gather all_gather_invariant all_gather_reduced all_to_all axis_index bitcast_convert_type
+    broadcast_in_dim broadcast_to concatenate copy copy_p create_token device_put dimension_size empty empty2
+    expand_dims from_edtype iota layout_constraint name optimization_barrier pad pbroadcast platform_index
+    ppermute preduced pvary random_clone random_unwrap random_wrap reduced_vary_cast_p reshape reshard rev
+    sharding_constraint slice split squeeze stack stage stop_gradient tie tile to_edtype transpose unstack
+    with_memory_space_constraint zeros_like after_all"""
 
-_LINEAR = "add add_any sub neg real imag conj complex symmetrize"
+_LINEAR = "add add_any sub neg real imag conj complex"
 
 _NONLINEAR = """
-    abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz cos cosh digamma eq
-    eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a igammac is_finite le le_to lgamma log
-    log1p logistic lt lt_to ne nextafter not or polygamma population_count pow
-    regularized_incomplete_beta rem round rsqrt shift_left shift_right_arithmetic shift_right_logical sign sin sinh
-    sqrt tan tanh xor zeta"""
+    abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz cos cosh digamma
+    eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a igammac is_finite le le_to
+    lgamma log log1p logistic lt lt_to ne nextafter not or polygamma population_count pow
+    regularized_incomplete_beta rem round rsqrt shift_left shift_right_arithmetic shift_right_logical sign sin
+    sinh sqrt tan tanh xor zeta"""
 
 _KINDS: list[tuple[Rule, str]] = [
     (Rule(_nothing, "move"), _MOVED),
@@ -244,8 +244,8 @@ _KINDS: list[tuple[Rule, str]] = [
     (
         Rule(_elementwise),
         """
-        philox2x32 philox4x32 random_bits random_fold_in random_seed random_split rng_bit_generator rng_uniform
-        threefry2x32 threefry4x32""",
+        philox2x32 philox4x32 random_bits random_fold_in random_seed random_split rng_bit_generator
+        rng_uniform threefry2x32 threefry4x32""",
     ),
     (Rule(_gamma, is_assumed=True), "random_gamma"),
     (Rule(_sort), "sort top_k approx_top_k lu_pivots_to_permutation"),

@@ -36,15 +36,15 @@ def measure(
     are the inputs; all other leaves are static. A JAX program is traced and never executed. Where `fn` is a
     `torch.nn.Module` or an argument holds a tensor, the program is PyTorch's.
 
-    `cost_model` is "unit", "fan_in_2" or "layer". With `control="full"` what a predicate decides waits for it;
-    with "data" only the choice of its result does. `trips` is the trip count assumed for each while loop whose
-    own cannot be read, and no more than what can be read of it allows. `declared` gives the costs of
-    operations that cannot be looked into (Pallas kernels, custom operators) or need not be (any jitted function),
-    by name. `uncounted="list"` goes on past operations without a rule and names them. A shortcut that takes more
-    than `most_blow_up` times the work of its loop is refused.
+    `cost_model` is "unit", "fan_in_2" or "layer". With `control="full"` what a predicate decides waits for
+    it; with "data" only the choice of its result does. `trips` is the trip count assumed for each while loop
+    whose own cannot be read, and no more than what can be read of it allows. `declared` gives the costs of
+    operations that cannot be looked into (Pallas kernels, custom operators) or need not be (any jitted
+    function), by name. `uncounted="list"` goes on past operations without a rule and names them. A shortcut
+    that takes more than `most_blow_up` times the work of its loop is refused.
 
-    Raises ValueError for an option that is not allowed, for no inputs, and for a while loop of unknown length;
-    NotImplementedError for an operation without a rule.
+    Raises ValueError for an option that is not allowed, for no inputs, and for a while loop of unknown
+    length; NotImplementedError for an operation without a rule.
 
     >>> import jax, jax.numpy as jnp
     >>> print(measure(lambda x: jnp.tanh(x @ x), jax.ShapeDtypeStruct((8, 8), "float32")))
@@ -118,8 +118,9 @@ def _settings(
     for name, cost in (declared or {}).items():
         if not isinstance(cost, Cost) and not callable(cost):
             raise ValueError(
-                f"declared[{name!r}] is {cost!r}; allowed is a Cost, or a function of the shapes of operands and "
-                f"results that gives one: measure(..., declared={{{name!r}: Cost(work=100, span=1)}})"
+                f"declared[{name!r}] is {cost!r}; allowed is a Cost, or a function of the shapes "
+                "of operands and results that gives one: "
+                f"measure(..., declared={{{name!r}: Cost(work=100, span=1)}})"
             )
     return Settings(
         cast(CostModel, cost_model), cast(Control, control), trips, declared or {}, uncounted == "list"

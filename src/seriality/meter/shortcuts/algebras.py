@@ -7,8 +7,8 @@ Kogge and Stone 1973 for linear recurrences).
 
 **Method.** An abstract interpretation of the body: each value is free of the carries, affine in them, or
 neither, and the first operation that is neither is the culprit. Beside it, for each value and each axis of
-each carry, the axis of the value that it is *aligned* with: element i along the one needs only element i along
-the other. Aligned axes are batches of small maps; the axes left are rows of a matrix.
+each carry, the axis of the value that it is *aligned* with: element i along the one needs only element i
+along the other. Aligned axes are batches of small maps; the axes left are rows of a matrix.
 
 What it does not see: affinity by cancellation, a map that is affine after a change of variables, and sums and
 maxima written as comparisons and selections.
@@ -24,7 +24,7 @@ from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from .. import jaxprs
-from ..jaxprs import shape
+from ..jaxprs import dtype, shape
 from ..primitives import RULES
 
 Axis = tuple[int, bool]
@@ -201,7 +201,7 @@ def addressed(eqn: JaxprEqn) -> Sequence[int]:
 
 def _keeps_numbers(eqn: JaxprEqn) -> bool:
     """Whether a cast keeps the carries' arithmetic: between floats, or between integers of one width."""
-    before, after = eqn.invars[0].aval.dtype, eqn.params["new_dtype"]
+    before, after = dtype(eqn.invars[0]), eqn.params["new_dtype"]
     if jnp.issubdtype(before, np.inexact) and jnp.issubdtype(after, np.inexact):
         return jnp.issubdtype(before, np.complexfloating) == jnp.issubdtype(after, np.complexfloating)
     both = jnp.issubdtype(before, np.integer) and jnp.issubdtype(after, np.integer)
@@ -371,7 +371,7 @@ def _inner_conditional(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -
 
 
 def _inner_scan(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -> list[Needs]:
-    """The same for a loop inside the body: its carries need more with each iteration, until they need no more."""
+    """The same for a loop inside the body, followed until its carries need no more."""
     consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
     body = jaxprs.inlined(eqn.params["jaxpr"]).jaxpr
     operands = [mixed(operand) for operand in operands]
@@ -473,8 +473,8 @@ _ELEMENTWISE = frozenset(_PLAIN.split()) | {
 class Layout:
     """Carries as `rows` values for each element of a batch.
 
-    `batch[c]` names, for each batch axis, the axis of carry number c that runs along it. The map changes along
-    the first `varying` batch axes only.
+    `batch[c]` names, for each batch axis, the axis of carry number c that runs along it. The map changes
+    along the first `varying` batch axes only.
     """
 
     shapes: tuple[tuple[int, ...], ...]

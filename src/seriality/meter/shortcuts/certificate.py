@@ -34,8 +34,8 @@ class Certificate:
 
     `error` is the largest difference of the results, each relative to 1 + the sequential one; None where the
     loop has no shortcut. `newton` is empirical: the iterations that a parallel Newton evaluation needs on
-    these inputs, None where it was not asked for or does not converge in MOST_ITERATIONS. It is asked for with
-    `certify(..., newton=True)` and tried on loops without a shortcut.
+    these inputs, None where it was not asked for or does not converge in MOST_ITERATIONS. It is asked for
+    with `certify(..., newton=True)` and tried on loops without a shortcut.
     """
 
     where: str
@@ -86,8 +86,8 @@ def certify(
     """Run `fn(*args)` loop by loop, as written and re-associated, and compare.
 
     `jax.ShapeDtypeStruct`s among the arguments are filled at random with `key`: floats from a normal
-    distribution, integers 0 or 1. With `newton=True` each loop without a shortcut is also evaluated by parallel
-    Newton iterations (DEER; Lim et al. 2024) until they agree with it to `tolerance`.
+    distribution, integers 0 or 1. With `newton=True` each loop without a shortcut is also evaluated by
+    parallel Newton iterations (DEER; Lim et al. 2024) until they agree with it to `tolerance`.
     """
     args = _filled(args, jax.random.key(0) if key is None else key)
     program = _Program(fn, args, most_blow_up)
@@ -97,7 +97,7 @@ def certify(
         if id(eqn) not in program.finder.ranges:
             return None
         sequential = jaxprs.bind(eqn, given)
-        loop, shortened = program.plan(eqn)
+        loop, _ = program.plan(eqn)
         parallel = program.shorter(eqn, given)
         kinds = {plan.group.kind for plan in loop.plans} - {"none"}
         kind = "serial" if "serial" in kinds else " + ".join(sorted(kinds)) or "none"
@@ -115,6 +115,7 @@ class _Program:
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], most_blow_up: float):
         self.data, static = eqx.partition((fn, args), jaxprs.is_data)
+        self.structure: Any = None
         self.static_out: Any = None
 
         def arrays(data: Any) -> list[Any]:
@@ -150,7 +151,7 @@ class _Program:
 
 
 def difference(found: list[Any], expected: list[Any]) -> float:
-    """The largest difference of two lists of arrays, relative to 1 + the second; infinite where one is not finite."""
+    """The largest difference, relative to 1 + the second list; infinite where one is not finite."""
     largest = 0.0
     for one, other in zip(found, expected, strict=True):
         if not jnp.issubdtype(jnp.asarray(other).dtype, np.inexact):

@@ -125,7 +125,7 @@ class Tropical:
 def _tropical(
     body: ClosedJaxpr, carries: Sequence[Any], others: Sequence[Any], algebra: Algebra, zero: Any
 ) -> list[Any]:
-    """The linear part of an update that is affine over a tropical semiring: what is free of the carries is zero."""
+    """The linear part of an update over a tropical semiring: what is free of the carries is zero."""
     jaxpr = body.jaxpr
     plain: dict[Any, Any] = dict(zip(jaxpr.constvars, body.consts, strict=True))
     plain.update(zip(jaxpr.invars[len(carries) :], others, strict=True))
@@ -155,7 +155,9 @@ def _tropical(
 
 @dataclass(frozen=True)
 class Machine:
-    """A map of finitely many states, as the table of what follows each; `lows` and `sizes` say which they are.
+    """A map of finitely many states, as the table of what follows each; states are digits.
+
+    Row r of the carries is a digit of `sizes[r]` values from `lows[r]` up.
 
     The state of a batch element is the number that its rows spell, row r being a digit of `sizes[r]`.
     """
@@ -247,7 +249,7 @@ class Fraction:
 
 
 def prefix(combine: Callable[[Any, Any], Any], elements: Any) -> Any:
-    """All prefixes of a sequence of elements, in 2 ⌈log2 n⌉ − 1 rounds and 2n combinations (Blelloch 1990)."""
+    """All prefixes of a sequence, in 2 ⌈log2 n⌉ − 1 rounds and 2n combinations (Blelloch 1990)."""
     length = jax.tree.leaves(elements)[0].shape[0]
     if length == 1:
         return elements

@@ -2,8 +2,8 @@
 
 **Method.** The update is run on rational numbers of any length. What is free of the carry is drawn at random,
 and the carry is a point of the line. A quotient of polynomials of degrees p and q that agrees with a linear
-fraction at more than p + q + 1 points equals it as a function, so three points give the fraction and the others
-decide. Another draw decides again: a wrong answer needs a random number to hit a root (Schwartz 1980).
+fraction at more than p + q + 1 points equals it as a function, so three points give the fraction and the
+others decide. Another draw decides again: a wrong answer needs a random number to hit a root (Schwartz 1980).
 
 So (1 − K) P with K = P / (P + r) is seen to be r P / (P + r), though as written its degree is two.
 """
@@ -26,7 +26,7 @@ DRAWS = 2
 
 
 def is_linear_fraction(jaxpr: Jaxpr) -> bool:
-    """Whether the first output of an inlined jaxpr is a linear fraction of the first input, element by element.
+    """Whether the first output of an inlined jaxpr is a linear fraction of the first input, elementwise.
 
     Both have one shape. Raises NotInAlgebra at an operation on the carry that is no sum, product or quotient.
     """

@@ -2,8 +2,8 @@
 
 Carries that need each other, directly or through others, form a group. Groups are taken in an order in which
 each needs only itself and earlier ones: an earlier group's trajectory is then an input of the later like any
-other. So the covariance of a Kalman filter comes before its mean, and the running maximum of an online softmax
-before its sum.
+other. So the covariance of a Kalman filter comes before its mean, and the running maximum of an online
+softmax before its sum.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,10 @@ def needs(jaxpr: Jaxpr, inputs: Sequence[int]) -> dict[Any, int]:
 
 
 def groups(edges: Sequence[int]) -> list[tuple[int, ...]]:
-    """The strongly connected components, each before those that need it. `edges[i]` is what i needs, as bits."""
+    """The strongly connected components, each before those that need it.
+
+    `edges[i]` is what i needs, as bits.
+    """
     size = len(edges)
     reach = np.array([[bool(edges[i] >> j & 1) for j in range(size)] for i in range(size)], bool).reshape(
         size, size

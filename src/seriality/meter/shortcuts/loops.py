@@ -1,10 +1,10 @@
 """Loops whose span is shorter than it looks: their plans, and the programs that are shorter.
 
 **Method.** The carries of a loop are grouped (`groups`), and for each group an algebra is sought in which its
-update composes: (+, ×), (max, +), (min, +), a finite machine, linear fractions. The re-associated loop computes
-the trajectory of one group after the other, by prefix composition where it can and step by step where it
-cannot, and then all outputs at once. It is a JAX program, which the meter reads and anyone can run: its span
-and its work are measured, not estimated.
+update composes: (+, ×), (max, +), (min, +), a finite machine, linear fractions. The re-associated loop
+computes the trajectory of one group after the other, by prefix composition where it can and step by step
+where it cannot, and then all outputs at once. It is a JAX program, which the meter reads and anyone can run:
+its span and its work are measured, not estimated.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Update:
 
     @cached_property
     def dtypes(self) -> tuple[Any, ...]:
-        return tuple(variable.aval.dtype for variable in self.jaxpr.invars[: len(self.carries)])
+        return tuple(jaxprs.dtype(variable) for variable in self.jaxpr.invars[: len(self.carries)])
 
     @cached_property
     def identities(self) -> list[Needs]:

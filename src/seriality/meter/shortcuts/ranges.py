@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
-from ..jaxprs import shape
+from ..jaxprs import dtype, shape
 
 Range = tuple[int, int] | None
 """Smallest and largest value; None: not known."""
@@ -32,7 +32,7 @@ def ranges(jaxpr: Jaxpr, known: Mapping[Any, Range]) -> list[Range]:
     def read(atom: Any) -> Range:
         if isinstance(atom, Literal):
             return of_value(atom.val)
-        if atom.aval.dtype == np.bool_:
+        if dtype(atom) == np.bool_:
             return (0, 1)
         return found.get(atom)
 
@@ -41,15 +41,15 @@ def ranges(jaxpr: Jaxpr, known: Mapping[Any, Range]) -> list[Range]:
         operands = [read(atom) for atom in eqn.invars]
         result = rule(eqn, operands) if rule else None
         for variable in eqn.outvars:
-            found[variable] = _within(variable.aval.dtype, result)
+            found[variable] = _within(dtype(variable), result)
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _within(dtype: Any, found: Range) -> Range:
+def _within(kind: Any, found: Range) -> Range:
     """The range, if the type holds it without wrapping around."""
-    if found is None or not jnp.issubdtype(dtype, np.integer):
-        return found if found is not None and dtype == np.bool_ else None
-    limits = jnp.iinfo(dtype)
+    if found is None or not jnp.issubdtype(kind, np.integer):
+        return found if found is not None and kind == np.bool_ else None
+    limits = jnp.iinfo(kind)
     return found if limits.min <= found[0] and found[1] <= limits.max else None
 
 
@@ -86,7 +86,7 @@ def _rem(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
         return None
     most = right[1] - 1
     if left is None:
-        unsigned = jnp.issubdtype(eqn.outvars[0].aval.dtype, np.unsignedinteger)
+        unsigned = jnp.issubdtype(dtype(eqn.outvars[0]), np.unsignedinteger)
         return (0 if unsigned else -most), most
     return max(-most, min(left[0], 0)), min(most, max(left[1], 0))
 
@@ -115,7 +115,7 @@ def _full(eqn: JaxprEqn, found: Range) -> tuple[int, int]:
     """A range that is not known is that of the type."""
     if found is not None:
         return found
-    limits = jnp.iinfo(eqn.outvars[0].aval.dtype)
+    limits = jnp.iinfo(dtype(eqn.outvars[0]))
     return int(limits.min), int(limits.max)
 
 
@@ -123,7 +123,7 @@ def _ordered(rule: Any) -> Any:
     """Maxima, minima and clamps of integers, which bound even what is not known."""
 
     def bounded(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
-        if not jnp.issubdtype(eqn.outvars[0].aval.dtype, np.integer):
+        if not jnp.issubdtype(dtype(eqn.outvars[0]), np.integer):
             return None
         return rule(*(_full(eqn, found) for found in operands))
 
