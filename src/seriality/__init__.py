@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from .instance import Instances as Instances
     from .meter import Growth as Growth
     from .meter import Measurement as Measurement
+    from .meter import Scaling as Scaling
+    from .meter import certify as certify
     from .meter import growth as growth
     from .meter import measure as measure
+    from .meter import reassociate as reassociate
     from .networks import NETWORKS as NETWORKS
     from .solvers import SOLVERS as SOLVERS
     from .solvers import build as build
@@ -33,7 +36,7 @@ _HOMES = {
     "claims": ("CLAIMS",),
     "cost": ("Cost",),
     "instance": ("Format", "Instances"),
-    "meter": ("Growth", "Measurement", "growth", "measure"),
+    "meter": ("Growth", "Measurement", "Scaling", "certify", "growth", "measure", "reassociate"),
     "networks": ("NETWORKS",),
     "solvers": ("SOLVERS", "build"),
     "store": ("Record", "Store", "StoreError"),
@@ -56,6 +59,7 @@ __all__ = [
     "Instances",
     "Measurement",
     "Record",
+    "Scaling",
     "Store",
     "StoreError",
     "Study",
@@ -63,8 +67,10 @@ __all__ = [
     "Trial",
     "__version__",
     "build",
+    "certify",
     "growth",
     "measure",
+    "reassociate",
     "run",
 ]
 

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import equinox as eqx
 import jax
+import jaxtyping
 import numpy as np
 from jax._src import source_info_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
@@ -171,12 +172,16 @@ def operands(eqn: JaxprEqn) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]
     return [shape(atom) for atom in eqn.invars], [shape(atom) for atom in eqn.outvars]
 
 
+_HIDDEN = (__file__, os.path.dirname(str(jaxtyping.__file__)), "<@beartype")
+"""Files whose functions stand between those of a user: this one, and those that check annotations."""
+
+
 def where(eqn: JaxprEqn) -> tuple[str, tuple[str, ...]]:
     """The line that wrote an equation, as `file:line`, and the functions around it, outermost first."""
     frames = [
         frame
         for frame in source_info_util.user_frames(eqn.source_info.traceback)
-        if frame.file_name != __file__
+        if not frame.file_name.startswith(_HIDDEN)
     ]
     if not frames:
         return "(no source)", ()
