@@ -522,3 +522,130 @@ def test_spans_are_exact_beyond_floating_point():
 
 def test_no_primitive_has_two_rules():
     assert sum(len(names.split()) for _, names in _KINDS) == len(RULES)
+
+
+# Cost models, control, declarations, products.
+
+
+def test_fan_in_2_sums_in_a_tree():
+    def found(fn, *args):
+        return measure(fn, *args, cost_model="fan_in_2").span
+
+    assert found(lambda x: x + x, shape(9)) == 1
+    assert found(lambda x: x.sum(), shape(9)) == 4
+    assert found(lambda x: x.sum(axis=0), shape(8, 5)) == 3
+    assert found(lambda a, b: a @ b, shape(3, 9), shape(9, 3)) == 1 + 4
+    assert found(lax.cumsum, shape(9)) == 4
+    assert found(lambda x: jnp.argmax(x), shape(16)) == 4
+    assert found(lambda x, i: jnp.take(x, i, mode="clip"), shape(16), shape(3, dtype="int32")) == 4
+    assert found(lambda x, i, y: x.at[i].add(y, mode="promise_in_bounds"), shape(9), *indices(3)) == 2 + 2
+    assert found(lambda x: jnp.fft.fft(x), shape(8, dtype="complex64")) == 6
+
+
+def indices(count):
+    """Where to write, and what; a signed index is first compared and selected, 2 steps."""
+    return shape(count, dtype="int32"), shape(count)
+
+
+def test_work_does_not_depend_on_the_cost_model():
+    for program in (forward, lambda w, h: jnp.linalg.solve(w[0], h)):
+        works = {measure(program, shape(9, 8, 8), shape(8, 8), cost_model=model).work for model in MODELS}
+        assert len(works) == 1
+
+
+MODELS = ("unit", "fan_in_2", "layer")
+
+
+def test_without_control_branches_run_beside_their_predicate():
+    def program(x, y):
+        return lax.cond(jnp.tanh(jnp.tanh(x.sum())) > 0, lambda y: jnp.sin(jnp.cos(y)), jnp.sin, y)
+
+    full, data = (measure(program, VECTOR, VECTOR, control=control) for control in ("full", "data"))
+    assert full.work == data.work
+    assert (full.span, data.span) == (4 + 1 + 2, 4 + 1)  # sum, tanh, tanh, compare, choose
+    assert (full.control, data.control) == ("full", "data")
+    deep = measure(lambda x, y: program(x, jnp.exp(jnp.exp(jnp.exp(y)))), VECTOR, VECTOR, control="data")
+    assert deep.span == 3 + 2 + 1
+    with pytest.raises(ValueError, match='"full" and "data"'):
+        measure(program, VECTOR, VECTOR, control="none")
+
+
+def test_without_control_a_loop_runs_beside_its_test():
+    full, data = (measure(endless, VECTOR, trips=5, control=control) for control in ("full", "data"))
+    assert full.span == 5 * 4 + 3  # sum, compare, choose, double; and the last test
+    assert data.span == 5 * 3 + 3  # sum, compare, choose; the double beside them
+
+
+def test_declared_costs_stand_for_what_they_name(as_users_call):
+    @jax.jit
+    def flash_attention(q):
+        return jax.nn.softmax(q @ q.T) @ q
+
+    def program(q):
+        return flash_attention(jnp.tanh(q))
+
+    declared = {"flash_attention": Cost(work=1000, span=2)}
+    for cost_model in ("unit", "fan_in_2"):
+        assert cost(program, MATRIX, declared=declared, cost_model=cost_model) == Cost(1256, 3)
+    with pytest.raises(ValueError, match=r"declared\['flash_attention'\] is 3.*Cost\(work=100, span=1\)"):
+        measure(program, MATRIX, declared={"flash_attention": 3})
+
+
+def test_a_pallas_kernel_is_declared_by_its_name():
+    from jax.experimental import pallas
+
+    def double(x_ref, o_ref):
+        o_ref[...] = x_ref[...] * 2
+
+    def program(x):
+        return pallas.pallas_call(double, out_shape=VECTOR, interpret=True)(x) + 1
+
+    with pytest.raises(NotImplementedError, match=r"'pallas_call'.*declared=\{'double': Cost\(work"):
+        measure(program, VECTOR)
+    assert cost(program, VECTOR, declared={"double": Cost(16, 1)}) == Cost(32, 2)
+
+
+def test_collectives_are_steps():
+    mesh = jax.make_mesh((1,), ("devices",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec("devices")
+
+    def program(x):
+        total = lax.psum(jnp.tanh(x), "devices")
+        return lax.all_gather(x, "devices") + total
+
+    sharded = jax.shard_map(program, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    assert cost(sharded, VECTOR).span == 3
+
+
+def test_products_are_what_others_call_flops():
+    found = measure(forward, shape(96, 64, 64), shape(32_768, 64))
+    assert found.products == 96 * 2 * 64 * 64 * 32_768
+    assert found.launches == 3 * 96
+    assert measure(jnp.tanh, VECTOR).products == 0
+
+
+def test_values_until_convergence_are_assumed():
+    found = measure(jnp.linalg.eigvalsh, MATRIX)
+    assert found.bound == "assumed"
+    assert "runs until it converges" in str(found)
+    assert measure(jnp.linalg.qr, MATRIX).bound == "exact"
+
+
+def test_a_layer_is_the_same_scanned_and_written_out():
+    def layer(x, w):
+        q, k, v, up, down = w
+        x = x + jax.nn.softmax((x @ q) @ (x @ k).T) @ (x @ v)
+        return x + jax.nn.gelu(x @ up) @ down
+
+    def scanned(ws, x):
+        return lax.scan(lambda x, w: (layer(x, w), None), x, ws)[0]
+
+    def written_out(ws, x):
+        for i in range(5):
+            x = layer(x, [w[i] for w in ws])
+        return x
+
+    ws = [shape(5, 8, 8)] * 3 + [shape(5, 8, 32), shape(5, 32, 8)]
+    for cost_model in MODELS:
+        one, two = (measure(each, ws, shape(6, 8), cost_model=cost_model) for each in (scanned, written_out))
+        assert (one.cost, one.products) == (two.cost, two.products)

@@ -162,8 +162,10 @@ def inner(eqn: JaxprEqn, operands: Sequence[Any]) -> Iterator[tuple[Jaxpr, Seque
 def names(eqn: JaxprEqn) -> tuple[str, ...]:
     """What a declaration of costs may call an equation: its function or kernel, then its primitive."""
     given = eqn.params.get("name") or eqn.params.get("target_name") or eqn.params.get("call_target_name")
-    about = eqn.params.get("name_and_src_info")
-    candidates = (given, getattr(about, "name", None), eqn.primitive.name)
+    kernel = (
+        getattr(eqn.params.get("jaxpr"), "debug_info", None) if eqn.primitive.name == "pallas_call" else None
+    )
+    candidates = (given, getattr(kernel, "func_name", None), eqn.primitive.name)
     return tuple(name for name in candidates if isinstance(name, str))
 
 
