@@ -6,7 +6,7 @@ Region        a function or module: its work, its span and its share of the crit
 Step          an operation on the critical path, with the line that wrote it
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,6 +37,12 @@ class Group:
     culprit: str | None = None
 
 
+def kind_of(groups: Iterable[Group]) -> str:
+    """The algebras of some groups, "serial" if one group is, "none" if no carry needs itself."""
+    kinds = {group.kind for group in groups} - {"none"}
+    return "serial" if "serial" in kinds else " + ".join(sorted(kinds)) or "none"
+
+
 @dataclass(frozen=True)
 class Loop:
     """A loop of a program, and what re-association makes of it.
@@ -57,8 +63,7 @@ class Loop:
     @property
     def kind(self) -> str:
         """The algebras of its groups, "serial" if one group is, "none" if no carry needs itself."""
-        kinds = {group.kind for group in self.groups} - {"none"}
-        return "serial" if "serial" in kinds else " + ".join(sorted(kinds)) or "none"
+        return kind_of(self.groups)
 
     @property
     def is_serial(self) -> bool:

@@ -227,6 +227,88 @@ def pooled(x, kernel):
     return F.avg_pool2d(F.max_pool2d(x, 2), 2).flatten(1).log_softmax(-1)
 
 
+def states(step):
+    """A loop over the series that keeps every state."""
+
+    def run(x, w):
+        h, out = torch.zeros(2, 4), torch.zeros(5, 2, 4)
+        for t in range(5):
+            h = step(h, x[t], w)
+            out[t] = h
+        return out
+
+    return run
+
+
+def selective(x, w):
+    """The recurrence of Mamba, with its readout."""
+    step, gate = F.softplus(x @ w), torch.sigmoid(x @ w)
+    h, out = torch.zeros(2, 4), []
+    for t in range(5):
+        h = torch.exp(-step[t]) * h + step[t] * x[t]
+        out.append((h * gate[t]).sum(-1))
+    return torch.stack(out)
+
+
+def delta_rule(x, w):
+    state, out = torch.zeros(4, 4), []
+    for t in range(5):
+        k, v = x[t, 0], w @ x[t, 1]
+        state = state + torch.outer(v - state @ k, k)
+        out.append(state @ k)
+    return torch.stack(out)
+
+
+def online_softmax(x, w):
+    top, total, out = torch.full((2,), -9.0), torch.zeros(2), torch.zeros(2, 4)
+    for t in range(5):
+        score = (x[t] @ w[0]).clone()
+        new = torch.maximum(top, score)
+        scale, weight = torch.exp(top - new), torch.exp(score - new)
+        total, out = total * scale + weight, out * scale[:, None] + weight[:, None] * x[t]
+        top = new
+    return out / total[:, None]
+
+
+def experts(x, w):
+    """Two experts, mixed by a gate."""
+    gate = (x @ w[:, :2]).softmax(-1)
+    first, second = F.gelu(x @ w), torch.tanh(x @ w.T)
+    return gate[..., :1] * first + gate[..., 1:] * second
+
+
+def heat(x, w):
+    """A stencil that is written in place, half by half."""
+    y = x[:, 0].clone()
+    for _ in range(3):
+        y[1:-1] += (y[:-2] - 2 * y[1:-1] + y[2:]) * w[0, 0]
+    return y
+
+
+def triangle(x, w):
+    """Forward substitution, row by row."""
+    y = torch.zeros(4)
+    for i in range(4):
+        y[i] = (x[0, 0, i] - w[i] @ y.clone()) / (w[i, i] + 1)
+    return y
+
+
+def newton(x, w):
+    y = x[0].clone()
+    for _ in range(4):
+        y = (y + w[0] / (y + 1)) / 2
+    return y
+
+
+def halves(x, w):
+    """Two halves of one buffer that never meet, one of them long."""
+    buffer = torch.zeros(2, 2, 4)
+    for t in range(5):
+        buffer[0] += x[t]
+    buffer[1].copy_(torch.tanh(x[0] @ w))
+    return buffer[0].sum() + buffer[1].sum()
+
+
 def gradient(fn):
     """The gradient of the sum of all that the function returns."""
 
@@ -277,6 +359,27 @@ PROGRAMS = {
     ),
     "vmap": (lambda w, x: torch.func.vmap(lambda v: torch.tanh(w @ v).sum())(x), tensor(4, 4), tensor(3, 4)),
     "jacobian": (torch.func.jacrev(lambda v: torch.sin(v) * v.sum()), tensor(4)),
+    "linear recurrence": (states(lambda h, x, w: h @ w + x), SERIES, tensor(4, 4)),
+    "gated recurrence": (states(lambda h, x, w: torch.sigmoid(x @ w) * h + x), SERIES, tensor(4, 4)),
+    "tanh recurrence": (states(lambda h, x, w: torch.tanh(h @ w + x)), SERIES, tensor(4, 4)),
+    "tanh recurrence, backward": (
+        gradient(states(lambda h, x, w: torch.tanh(h @ w + x))),
+        SERIES,
+        tensor(4, 4),
+    ),
+    "logistic map": (states(lambda h, x, w: 3.9 * h * (1 - h) + x * w[0]), SERIES, tensor(4, 4)),
+    "running maximum": (states(lambda h, x, w: torch.maximum(h, x * w[0])), SERIES, tensor(4, 4)),
+    "Viterbi": (states(lambda h, x, w: (h[:, None] + w).amax(-1) + x), SERIES, tensor(4, 4)),
+    "selective scan": (selective, SERIES, tensor(4, 4)),
+    "delta rule": (delta_rule, SERIES, tensor(4, 4)),
+    "online softmax": (online_softmax, SERIES, tensor(4, 4)),
+    "experts": (experts, SERIES, tensor(4, 4)),
+    "experts, backward": (gradient(experts), SERIES, tensor(4, 4)),
+    "heat": (heat, SERIES, tensor(4, 4)),
+    "forward substitution": (triangle, SERIES, tensor(4, 4)),
+    "Newton": (newton, SERIES, tensor(4, 4)),
+    "halves": (halves, SERIES, tensor(4, 4)),
+    "norms, backward": (gradient(norms), tensor(3, 4), tensor(4, 4)),
     "embedding": (
         lambda t, i: F.embedding(i, t).sum(1).sigmoid(),
         tensor(9, 4),
@@ -326,6 +429,10 @@ MODULES = {
         transformers.MambaConfig(hidden_size=8, num_hidden_layers=1, state_size=4, vocab_size=32)
     ),
 }
+
+
+def test_there_are_enough_of_them():
+    assert len(PROGRAMS) + len(MODULES) >= 40
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -20,6 +20,7 @@ from jax.extend.core import JaxprEqn, Literal
 from jax.flatten_util import ravel_pytree
 
 from .. import jaxprs
+from ..measurement import kind_of
 from .algebras import Layout
 from .compositions import Affine, prefix
 from .finder import Finder, scans
@@ -99,8 +100,7 @@ def certify(
         sequential = jaxprs.bind(eqn, given)
         loop, _ = program.plan(eqn)
         parallel = program.shorter(eqn, given)
-        kinds = {plan.group.kind for plan in loop.plans} - {"none"}
-        kind = "serial" if "serial" in kinds else " + ".join(sorted(kinds)) or "none"
+        kind = kind_of(plan.group for plan in loop.plans)
         error = None if parallel is None else difference(parallel, sequential)
         iterations = newton_iterations(loop, given, tolerance) if newton and kind == "serial" else None
         found.append(Certificate(jaxprs.where(eqn)[0], loop.length, kind, error, iterations))

@@ -42,7 +42,7 @@ class Finder:
         if shorter is not None:
             part = reader.body(jaxprs.alive(shorter.jaxpr), known)
             if part.work > self.most_blow_up * written.work:
-                refused = f"refused: {part.work / written.work:,.0f} times the work"
+                refused = f"{part.work / written.work:,.0f} times the work"
                 part = None
         if id(eqn) in self.ranges:
             self.loops.setdefault(id(eqn), self._told(loop, shortened, written, part, refused))
@@ -90,8 +90,9 @@ class Finder:
         for plan, is_shortened in zip(loop.plans, shortened, strict=True):
             group = plan.group
             if plan.composition is not None and (refused or not is_shortened):
-                reason = refused or f"refused: {group.kind} of {group.states:,} rows takes too much work"
-                group = replace(group, kind="serial", culprit=reason)
+                reason = refused or f"more than {self.most_blow_up:,.0f} times the work"
+                culprit = f"{group.kind} of {group.states:,} rows or states, refused: {reason}"
+                group = replace(group, kind="serial", culprit=culprit)
             groups.append(group)
         cost = Cost(written.work, _longest(written.paths))
         shorter = cost if part is None else Cost(part.work, _longest(part.paths))
