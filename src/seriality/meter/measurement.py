@@ -138,6 +138,14 @@ class Profile:
     root: Region
     path: tuple[Step, ...]
 
+    def __str__(self) -> str:
+        lines = [f"{'work':>22} {'span':>12} {'parallelism':>12} {'of the path':>12}"]
+        for depth, region in self.root.walk():
+            share = region.critical / self.root.critical if self.root.critical else 0
+            numbers = f"{region.work:>22,} {region.span:>12,} {region.parallelism:>12,.0f} {share:>12.0%}"
+            lines.append(f"{numbers}  {'  ' * depth}{region.name}")
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class Measurement:

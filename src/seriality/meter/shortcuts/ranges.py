@@ -19,10 +19,11 @@ Range = tuple[int, int] | None
 
 def of_value(value: Any) -> Range:
     """The range of an array that is known."""
+    kind = jnp.result_type(value)
+    if not (jnp.issubdtype(kind, np.integer) or kind == np.bool_) or not np.size(value):
+        return None
     array = np.asarray(value)
-    if array.size and array.dtype.kind in "iub":
-        return int(array.min()), int(array.max())
-    return None
+    return int(array.min()), int(array.max())
 
 
 def ranges(jaxpr: Jaxpr, known: Mapping[Any, Range]) -> list[Range]:
