@@ -75,7 +75,7 @@ def test_a_constant_is_constant(c):
 def test_the_range_says_where_a_law_begins():
     found = growth({8: 50, 16: 50, 32: 98, 64: 194, 128: 386})
     assert str(found) == "linear: 3n + 2, from n = 16 to 128"
-    assert found.spans[0] == (8, 50)
+    assert found.values[0] == (8, 50)
 
 
 @pytest.mark.parametrize(

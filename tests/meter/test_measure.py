@@ -649,3 +649,50 @@ def test_a_layer_is_the_same_scanned_and_written_out():
     for cost_model in MODELS:
         one, two = (measure(each, ws, shape(6, 8), cost_model=cost_model) for each in (scanned, written_out))
         assert (one.cost, one.products) == (two.cost, two.products)
+
+
+# Sizes that a rule must read from the right place.
+
+
+def test_factorisations_of_wide_matrices():
+    # 2 k² (l − k / 3) for the shorter side k and the longer l, and 2 steps for each of k columns
+    for rows, columns in ((8, 3), (3, 8), (2, 8), (4, 13)):
+        k, longer = min(rows, columns), max(rows, columns)
+        found = cost(lambda a: lax.linalg.qr(a, full_matrices=False)[1], shape(rows, columns))
+        assert found == Cost(2 * k * k * (3 * longer - k) // 3, 2 * k)
+
+
+def test_a_sort_is_along_its_own_axis():
+    assert cost(lambda a: lax.top_k(a, 2, axis=0), shape(1024, 2)) == Cost(2 * 512 * 55, 55)
+    assert cost(lambda a: lax.top_k(a, 1), shape(1024, 2)) == Cost(1024 * 1 * 1, 1)
+    assert cost(lambda a: lax.approx_max_k(a, 2, reduction_dimension=0), shape(1024, 2)).span == 55
+
+
+def test_reductions_by_a_function_count_the_function():
+    def combine(a, b):
+        return jnp.tanh(a) * b
+
+    assert cost(lambda x: lax.reduce(x, np.float32(1), combine, (0,)), shape(8)) == Cost(7 * 2, 3 * 2)
+    windows = cost(lambda x: lax.reduce_window(x, np.float32(1), combine, (4,), (4,), "VALID"), shape(8))
+    assert windows == Cost(2 * 3 * 2, 2 * 2)
+
+
+def test_singular_vectors_cost_what_is_asked_for():
+    def work(full):
+        return measure(lambda a: jnp.linalg.svd(a, full_matrices=full), shape(1000, 4)).work
+
+    assert work(False) == 14 * 1000 * 16 + 8 * 64
+    assert work(True) == 4 * 1000**2 * 4 + 8 * 1000 * 16 + 9 * 64
+
+
+def test_the_gradient_of_a_pool_looks_at_every_window_once():
+    pool = lambda x: lax.reduce_window(x, -jnp.inf, lax.max, (2,), (2,), "VALID").sum()  # noqa: E731
+    assert cost(jax.grad(pool), shape(8)).work <= 4 * (1 + 1) + 8
+
+
+def test_a_counter_may_be_an_array_of_zeros():
+    def program(x):
+        start = jnp.zeros((), "int32")
+        return lax.while_loop(lambda s: s[0] < 9, lambda s: (s[0] + 1, jnp.tanh(s[1])), (start, x))[1]
+
+    assert cost(program, VECTOR) == Cost(9 * 16, 9)

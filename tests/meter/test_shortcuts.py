@@ -5,7 +5,6 @@ The labels are those of `recurrences.py`, which knows nothing of the package.
 
 import importlib.util
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import jax
@@ -22,7 +21,7 @@ from seriality.meter.jaxprs import inlined
 from seriality.meter.shortcuts.algebras import MAX_PLUS, RING, Layout, NotInAlgebra, follow, layout
 from seriality.meter.shortcuts.compositions import Affine, prefix
 from seriality.meter.shortcuts.finder import scans
-from seriality.meter.shortcuts.fractions import is_linear_fraction
+from seriality.meter.shortcuts.fractions import PRIME, fits, is_linear_fraction
 from seriality.meter.shortcuts.groups import groups
 from seriality.meter.shortcuts.loops import Loop
 
@@ -273,6 +272,68 @@ def test_newton_iterations_are_few_where_a_map_contracts():
     assert "empirical" in str(calm)
 
 
+# Programs that look like what they are not.
+
+TRAPS = {
+    "integer quotient": (lambda h, x: h // 2 + x, "uint32"),
+    "bits": (lambda h, x: ~((h + x) & 3) * 3 + h, "int32"),
+    "bits combined": (lambda h, x: lax.reduce_or(jnp.stack([h, x]), (0,)), "int32"),
+    "rounded to integers": (lambda h, x: h.astype("int32").astype("float32") * 0.5 + x, "float32"),
+    "rounded": (lambda h, x: lax.reduce_precision(h, 4, 3) * 0.9 + x, "float32"),
+    "sign": (lambda h, x: jnp.sign(h) + x, "float32"),
+    "chosen by itself": (lambda h, x: jnp.where(h > 0, h, -0.5 * h) + x, "float32"),
+    "half of a product": (lambda h, x: h * (x + 1e-3 * h), "float32"),
+}
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_no_trap_is_walked_into(name):
+    step, dtype = TRAPS[name]
+    program = lambda h, xs: lax.scan(lambda h, x: (step(h, x), None), h, xs)[0]  # noqa: E731
+    [loop] = measure(program, shape(dtype=dtype), shape(9, dtype=dtype)).loops
+    assert loop.is_serial
+
+
+CAREFUL = {
+    "stopped": (lambda h, x: lax.stop_gradient(h) * 0.9 + x, "float32", "affine", 2.0),
+    "unsigned": (lambda h, x: jnp.maximum(h, x), "uint32", "max-plus", 7),
+    "bytes": (lambda h, x: jnp.minimum(h, x), "int8", "min-plus", 7),
+    "very small": (lambda h, x: jnp.maximum(h, x - 2**30), "int32", "max-plus", -(2**31)),
+    "pole at zero": (lambda h, x: x + 1 / h, "float32", "linear-fractional", 1.5),
+    "pole between": (lambda h, x: 1 / (h - x), "float32", "linear-fractional", 3.3),
+    "fallen": (lambda h, x: jnp.maximum(h - 1, x), "int32", "max-plus", -5),
+}
+
+
+@pytest.mark.parametrize("name", CAREFUL)
+def test_what_needs_care_is_computed_right(name):
+    step, dtype, kind, start = CAREFUL[name]
+    xs = jnp.asarray(np.random.default_rng(1).integers(1, 100, 17) / (50 if dtype == "float32" else 1), dtype)
+    program = lambda h, xs: lax.scan(lambda h, x: (step(h, x), h), h, xs)  # noqa: E731
+    [certificate] = certify(program, jnp.asarray(start, dtype), xs)
+    assert certificate.kind == kind
+    assert certificate.error < 1e-3
+
+
+def test_a_loop_that_is_shared_has_the_ranges_of_all_its_calls():
+    @jax.jit
+    def residues(modulus, xs):
+        return lax.scan(lambda h, x: ((h * 5 + x) % modulus, None), 0, xs)[0]
+
+    first, second = jnp.int32(100003), jnp.int32(5)
+    found = measure(lambda xs: residues(first, xs) + residues(second, xs), shape(9, dtype="int32"))
+    assert all(loop.is_serial for loop in found.loops)
+
+
+def test_the_degree_of_a_loop_without_an_end_is_not_known():
+    def program(x):
+        return lax.while_loop(lambda x: x.sum() < 9, lambda x: jnp.tanh(x) + x, x)
+
+    assert measure(program, shape(4), trips=64).log2_degree is None
+    counted = lambda x: lax.while_loop(lambda s: s[0] < 64, lambda s: (s[0] + 1, jnp.tanh(s[1])), (0, x))[1]  # noqa: E731
+    assert measure(counted, shape(4)).log2_degree == 64
+
+
 # The pieces.
 
 
@@ -455,13 +516,15 @@ def test_what_is_no_quotient_of_polynomials_is_named():
         fraction_of(lambda p, q, r: jnp.sqrt(p) + q + r)
 
 
-def test_the_elimination_behind_it():
-    from seriality.meter.shortcuts.fractions import _null_vector
-
-    rows = [[Fraction(x) for x in row] for row in ([1, 2, 3, 4], [2, 4, 6, 9], [0, 1, 1, 1])]
-    vector = _null_vector(rows)
-    assert any(vector)
-    assert all(sum(x * y for x, y in zip(row, vector, strict=True)) == 0 for row in rows)
+def test_a_fraction_through_points_is_that_fraction():
+    points, draw = list(range(2, 9)), np.random.default_rng(0)
+    a, b, c, d = (draw.integers(1, 1000, 5) for _ in range(4))
+    inverse = np.vectorize(lambda value: pow(int(value), -1, PRIME), otypes=[np.int64])
+    fraction = [(a * h + b) * inverse(c * h + d) % PRIME for h in points]
+    assert fits(points, fraction)
+    assert fits(points, [b for _ in points])
+    assert not fits(points, [(a * h * h + b) % PRIME for h in points])
+    assert not fits(points, [*fraction[:-1], (fraction[-1] + 1) % PRIME])
 
 
 def test_carries_are_packed_and_unpacked():

@@ -16,11 +16,16 @@ CONSTANT: Degrees = (-math.inf, -math.inf, -math.inf)
 
 INPUT: Degrees = (0.0, 0.0, 0.0)
 
+UNKNOWN: Degrees = (math.inf, math.inf, math.inf)
+"""After a loop that runs until something happens."""
+
 
 def added(one: float, other: float) -> float:
     """log2(2^one + 2^other)."""
     high, low = (one, other) if one > other else (other, one)
-    return high if low == -math.inf else high + math.log2(1 + 2.0 ** (low - high))
+    if low == -math.inf or high == math.inf:
+        return high
+    return high + math.log2(1 + 2.0 ** (low - high))
 
 
 def highest(found: Sequence[Degrees]) -> Degrees:

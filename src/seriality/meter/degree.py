@@ -20,11 +20,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 from jax.extend.core import Literal as Constant
 
 from . import algebra, jaxprs
-from .algebra import CONSTANT, Degrees
+from .algebra import CONSTANT, UNKNOWN, Degrees
 from .primitives import RULES
 
 FOLLOWED = 16
@@ -97,6 +98,12 @@ def _rule(eqn: JaxprEqn) -> _Rule:
         solver, consts = jaxprs.linear_solve(eqn)
         sides = sum(eqn.params["const_lengths"])
         return lambda given, nesting: degrees(solver, given[consts] + given[sides:], nesting)
+    if name == "while":
+        found = jaxprs.trips(eqn, {})
+        if found is None or not found.exact:
+            return lambda given, _: UNKNOWN
+        counted = jaxprs.counted(eqn, found.count)
+        return lambda given, nesting: degrees(counted, given, nesting)
     if name not in RULES:
         return lambda given, _: algebra.raised(algebra.highest(given))
     return _plain(eqn)
@@ -117,7 +124,7 @@ def _plain(eqn: JaxprEqn) -> _Rule:
             return lambda given, _: algebra.total(algebra.highest(given), more)
         case "product" if two:
             return lambda given, _: algebra.product(*given)
-        case "quotient" if two:
+        case "quotient" if two and jnp.issubdtype(jaxprs.dtype(eqn.outvars[0]), jnp.inexact):
             return lambda given, _: algebra.quotient(*given)
         case "max":
             return lambda given, _: algebra.maximum(algebra.highest(given))
@@ -217,7 +224,7 @@ def reading(step: Any, carry: Sequence[Degrees]) -> Literal["shortcut", "serial"
     kinds = []
     for number in range(3):
         values = [max(degree[number] for degree in each) for each in found]
-        if values[-1] == -math.inf:
+        if math.isinf(values[-1]):
             return "unknown"
         kinds.append(_is_logarithmic(*values))
     return "shortcut" if any(kinds) else "serial"

@@ -14,6 +14,7 @@ repeated squaring, so the span is that of the unrolled program and costs O(k³ l
 without a trip count are errors.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from ..cost import Cost
-from . import jaxprs
+from . import jaxprs, rules
 from .maxplus import NONE, extend, no_paths, product, reachable
 from .measurement import Bound, Control
 from .parts import Body, Branches, Chain, Copies, Gated, Leaf, Made, Rearranged, Repeat, Rows, Unchanged
@@ -114,7 +115,7 @@ class Interpreter:
                 made.update(
                     (variable, Made(part, place, eqn.invars)) for place, variable in enumerate(eqn.outvars)
                 )
-            if eqn.primitive.name == "convert_element_type":
+            if eqn.primitive.name in ("convert_element_type", "broadcast_in_dim", "copy"):
                 constant = jaxprs.value(eqn.invars[0], values)
                 if constant is not None:
                     values[eqn.outvars[0]] = constant
@@ -161,7 +162,19 @@ class Interpreter:
             return self.while_loop(eqn, known, values, used, at)
         if name == "cond":
             return self.cond(eqn, known, at)
+        if name in ("reduce", "reduce_window"):
+            return self.leaf(eqn, self.reduction(eqn), at)
         return self.leaf(eqn, self.operation(eqn, known), at)
+
+    def reduction(self, eqn: JaxprEqn) -> Operation:
+        """n terms combined by a function of two: n − 1 calls of it, in a tree."""
+        combine = jaxprs.opened(eqn.params["jaxpr"])
+        body = self.body(combine, (False,) * len(combine.invars))
+        outputs = jaxprs.size(eqn.outvars[0])
+        window = eqn.params.get("window_dimensions")
+        terms = math.prod(window) if window else jaxprs.size(eqn.invars[0]) // max(1, outputs)
+        steps = rules.doublings(terms) * max(0, int(body.paths.max(initial=0)))
+        return Operation((terms - 1) * outputs * body.work, steps, steps, steps) if terms > 1 else NOTHING
 
     def leaf(self, eqn: JaxprEqn, operation: Operation, at: Place) -> Leaf:
         steps = operation.steps(self.settings.cost_model) if operation.work else 0

@@ -1,6 +1,7 @@
-"""Reading jaxprs: tracing, dead code, inner jaxprs, counted loops. The only file that knows JAX's internals.
+"""Reading jaxprs: tracing, dead code, inner jaxprs, counted loops.
 
-Written for JAX 0.10; parameter names of primitives differ between versions, and only here.
+Written for JAX 0.10. The parameters of calls and loops are read here alone; those of other primitives where
+they matter, `primitives` first of all.
 """
 
 import math
@@ -19,8 +20,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from jax.interpreters.partial_eval import dce_jaxpr
 
 CALLS = {
-    *("call", "call_exported", "closed_call", "composite", "core_call", "custom_jvp_call"),
-    *("custom_partitioning", "custom_vjp_call", "custom_vmap_call", "eval_jaxpr", "jaxpr_call", "jit"),
+    *("call", "call_exported", "closed_call", "composite", "custom_jvp_call", "custom_partitioning"),
+    *("custom_vjp_call", "custom_vmap_call", "jit"),
     *("linear_call", "remat2", "remat_opt"),
 }
 """Primitives that run one inner jaxpr on their own inputs."""
@@ -256,7 +257,8 @@ def size(atom: Any) -> int:
 def value(atom: Any, values: Mapping[Var, int]) -> int | None:
     """The integer an atom is known to hold, or None."""
     if isinstance(atom, Literal):
-        return int(atom.val) if np.ndim(atom.val) == 0 and isinstance(atom.val, (int, np.integer)) else None
+        is_whole = np.ndim(atom.val) == 0 and jax.numpy.issubdtype(dtype(atom), np.integer)
+        return int(atom.val) if is_whole else None
     return values.get(atom)
 
 

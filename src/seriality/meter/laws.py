@@ -38,7 +38,7 @@ class Growth:
     """A law and the range of lengths, `first` to `last`, on which it is exact.
 
     `parallel` is True for laws up to polylogarithmic, False for linear and faster, None for no law.
-    `formula` is the value in terms of the length n. `spans` are all the values given, by length.
+    `formula` is the value in terms of the length n. `values` are all that were given, by length.
     """
 
     law: Law
@@ -46,7 +46,7 @@ class Growth:
     first: int
     last: int
     parallel: bool | None
-    spans: tuple[tuple[int, int], ...]
+    values: tuple[tuple[int, int], ...]
 
     def __str__(self) -> str:
         return f"{self.law}: {self.formula}, from n = {self.first} to {self.last}"
@@ -83,7 +83,7 @@ class Scaling:
         all sizes (uniformity), and work polynomial in n.
         """
         best = self.span_reassociated or self.span
-        model = self.measurements[0][1].cost_model
+        model = self.cost_model
         classes = {
             ("unit", "constant"): "TC0",
             ("unit", "logarithmic"): "TC1",
@@ -95,14 +95,23 @@ class Scaling:
         assumed = "if the law holds for all n, at fixed precision, uniformly"
         if best.parallel is None:
             return "no reading: the span follows no named law"
+        if not best.parallel and self.degree == "shortcut":
+            return "the formal degree promises a shortcut, which the meter does not construct"
         if not best.parallel:
             return "no parallel algorithm is known to the meter; that there is none is not shown"
+        if self.work.law == "unnamed":
+            return "no reading: the work follows no named law"
         if (model, best.law) not in classes:
             return f"no reading in the {model} model"
         return f"in {classes[model, best.law]}, {assumed}"
 
+    @property
+    def cost_model(self) -> str:
+        """The model in which the spans are counted."""
+        return self.measurements[0][1].cost_model
+
     def __str__(self) -> str:
-        lines = [f"work {self.work}", f"span {self.span}"]
+        lines = [f"work {self.work}", f"span {self.span} ({self.cost_model} model)"]
         if self.span_reassociated is not None and self.span_reassociated != self.span:
             lines.append(f"re-associated span {self.span_reassociated}")
         if self.disagrees:
@@ -164,18 +173,19 @@ ProgramAt = Callable[[int], "Measurement | tuple[Any, ...]"]
 
 
 @overload
-def growth(spans: Values) -> Growth: ...
+def growth(program_at: Values) -> Growth: ...
 
 
 @overload
-def growth(spans: ProgramAt, sizes: Sequence[int] = ..., **options: Any) -> Scaling: ...
+def growth(program_at: ProgramAt, sizes: Sequence[int] = ..., **options: Any) -> Scaling: ...
 
 
-def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth | Scaling:
-    """The law of spans measured at three lengths or more; a geometric grid tells laws apart best.
+def growth(program_at: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth | Scaling:
+    """The laws by which a program grows, or that of spans measured at three lengths or more.
 
-    Given a function of the size n, it is measured at all `sizes`: `spans(n)` is a program and its arguments,
-    as in `(fn, *args)`, to which `measure` is applied with the `options`, or a `Measurement`.
+    `program_at(n)` gives the program of size n and its arguments, as in `(fn, *args)`, to which `measure` is
+    applied with the `options`, or a `Measurement`. In place of it, spans by length, as in {16: 97, 32: 193}.
+    A geometric grid of sizes tells laws apart best.
 
     Raises TypeError for spans that are not whole numbers by length; ValueError for fewer than three lengths,
     a length below 1, or two spans for one length.
@@ -188,12 +198,13 @@ def growth(spans: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth |
     >>> sums = lambda x: jax.lax.scan(lambda h, x: (0.5 * h + x, None), 0.0, x)[0]
     >>> print(growth(lambda n: (sums, jax.ShapeDtypeStruct((n,), "float32"))))
     work linear: 2n - 1, from n = 16 to 512
-    span linear: 2n - 1, from n = 16 to 512
+    span linear: 2n - 1, from n = 16 to 512 (unit model)
     re-associated span logarithmic: 4 log2 n, from n = 16 to 512
     reading: in TC1, if the law holds for all n, at fixed precision, uniformly
     """
-    if callable(spans):
-        return _scaling(cast(ProgramAt, spans), sizes, options)
+    if callable(program_at):
+        return _scaling(cast(ProgramAt, program_at), sizes, options)
+    spans = program_at
     given: list[tuple[int, int]] = list(spans.items() if isinstance(spans, Mapping) else spans)  # type: ignore
     if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
         raise TypeError(

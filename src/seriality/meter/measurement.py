@@ -153,8 +153,9 @@ class Measurement:
 
     `cost` holds work and span as written; `reassociated` the same after every shortcut that is known for the
     loops, or None where loops cannot be seen (PyTorch unrolls them before the meter sees a program).
-    `log2_degree` is the base-2 logarithm of the formal degree, the smaller of the ring's and the tropical
-    semiring's: where it grows like log n, the program can be re-associated however it is written. `bound`
+    `log2_degree` is the base-2 logarithm of the formal degree, the smallest of the ring's and the tropical
+    semirings': growth like log n is evidence that the program can be re-associated, however it is written
+    (`degree`); None where a loop runs until something happens. `bound`
     says how the numbers relate to the truth: "exact"; "upper" where a data-dependent choice was charged its
     dearest branch; "lower" where operations were left out; "assumed" where a count is a convention; "neither"
     where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed trip
@@ -206,6 +207,7 @@ class Measurement:
     def __str__(self) -> str:
         kind = {"exact": "", "neither": " (neither bound)", "assumed": " (assumed)"}
         text = f"work {self.work:,}, span {self.span:,} in the {self.cost_model} model"
+        text += ", control not waited for" if self.control == "data" else ""
         text += kind.get(self.bound, f" ({self.bound} bound)")
         if self.reassociated not in (None, self.cost):
             text += f"; re-associated: work {self.reassociated.work:,}, span {self.reassociated.span:,}"

@@ -1,6 +1,7 @@
 """`measure`: one call for a program of either front end."""
 
 import difflib
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, cast, get_args
@@ -85,7 +86,7 @@ def measure(
         settings.control,
         reassociated,
         tuple(finder.loops.values()),
-        max(0.0, degree),
+        max(0.0, degree) if degree < math.inf else None,
         tuple(sorted(reader.uncounted)),
         tuple(reader.notes),
         total(body, lambda leaf: leaf.work if leaf.operation.layer else 0),
@@ -134,7 +135,17 @@ def _is_torch(fn: Any, args: Any) -> bool:
         return False
     import jax
 
-    leaves = jax.tree.leaves(args, is_leaf=lambda leaf: isinstance(leaf, (torch.nn.Module, torch.Tensor)))
-    return isinstance(getattr(fn, "__self__", fn), torch.nn.Module) or any(
-        isinstance(leaf, (torch.nn.Module, torch.Tensor)) for leaf in leaves
-    )
+    kinds = (torch.nn.Module, torch.Tensor)
+    leaves = jax.tree.leaves(args, is_leaf=lambda leaf: isinstance(leaf, kinds))
+    if any(jaxprs.is_data(leaf) for leaf in leaves):
+        return False
+    closed = [cell.cell_contents for cell in getattr(fn, "__closure__", None) or () if _is_filled(cell)]
+    return any(isinstance(leaf, kinds) for leaf in (getattr(fn, "__self__", fn), *leaves, *closed))
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True

@@ -107,11 +107,6 @@ def scatter(moved: int, terms: int) -> Operation:
     return Operation(moved, 1, max(1, doublings(terms + 1))) if moved else NOTHING
 
 
-def random(outputs: int) -> Operation:
-    """One operation a number."""
-    return elementwise(outputs)
-
-
 def sort(lines: int, length: int) -> Operation:
     """The bitonic comparison network (Batcher 1968): r (r + 1) / 2 rounds for r = ⌈log2 n⌉."""
     rounds = doublings(length) * (doublings(length) + 1) // 2
@@ -151,10 +146,11 @@ def triangular_solve(k: int, outputs: int) -> Operation:
 def householder(matrices: int, rows: int, width: int) -> Operation:
     """QR by reflections: column j takes a norm, then a product and a rank-one update of what is left.
 
-    2 n² (m − n / 3) operations (Golub and Van Loan 2013, section 5.2.2); two sums over a column a step.
+    2 k² (l − k / 3) operations, k the shorter and l the longer side (Golub and Van Loan 2013, section 5.2.2);
+    two sums over a column a step.
     """
-    work = matrices * max(0, 2 * width * width * (3 * rows - width) // 3)
-    columns = min(rows, width)
+    columns, longer = min(rows, width), max(rows, width)
+    work = matrices * (2 * columns * columns * (3 * longer - columns) // 3)
     return Operation(work, 2 * columns, columns * 2 * (1 + doublings(rows))) if work else NOTHING
 
 

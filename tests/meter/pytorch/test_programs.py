@@ -19,6 +19,7 @@ from torch.nn.attention.flex_attention import flex_attention
 from torch.utils.checkpoint import checkpoint
 
 from seriality.cost import Cost
+from seriality.meter import measure
 from seriality.meter.pytorch import measure_program
 from seriality.meter.rules import COST_MODELS
 
@@ -499,3 +500,10 @@ def test_measuring_leaves_nothing_behind():
         assert parameter.grad is None
         assert torch.equal(parameter, kept)
         assert not vars(parameter.untyped_storage())
+
+
+def test_a_module_that_is_closed_over_is_an_input():
+    layer, x = nn.Linear(4, 4), torch.ones(3, 4)
+    found = measure(lambda: layer(x))
+    assert found.products == 2 * 3 * 4 * 4
+    assert measure(layer, x).work == found.work

@@ -174,7 +174,7 @@ def _results(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -> list[Nee
         if algebra in (MAX_PLUS, MIN_PLUS):
             raise NotInAlgebra(eqn)
         return _INNER[name](eqn, operands, algebra)
-    if name == "convert_element_type" and algebra is not ANY and not _keeps_numbers(eqn):
+    if name == "convert_element_type" and algebra is not ANY and not keeps_numbers(eqn):
         raise NotInAlgebra(eqn)
     if name in _MOVES or name in ("stop_gradient", "select_n", "gather", "dynamic_slice", *_WRITES):
         if any(operands[place] for place in addressed(eqn)) and algebra is not ANY:
@@ -183,6 +183,8 @@ def _results(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -> list[Nee
             raise NotInAlgebra(eqn)
     elif algebra is not ANY:
         if name in algebra.products:
+            if name == "div" and not jnp.issubdtype(dtype(eqn.outvars[0]), np.inexact):  # it rounds
+                raise NotInAlgebra(eqn)
             if len(dependent) > 1 or dependent[0] not in algebra.products[name]:
                 raise NotInAlgebra(eqn)
         elif name not in algebra.sums:
@@ -199,7 +201,7 @@ def addressed(eqn: JaxprEqn) -> Sequence[int]:
     return () if index is None else range(len(eqn.invars))[index]
 
 
-def _keeps_numbers(eqn: JaxprEqn) -> bool:
+def keeps_numbers(eqn: JaxprEqn) -> bool:
     """Whether a cast keeps the carries' arithmetic: between floats, or between integers of one width."""
     before, after = dtype(eqn.invars[0]), eqn.params["new_dtype"]
     if jnp.issubdtype(before, np.inexact) and jnp.issubdtype(after, np.inexact):
@@ -276,12 +278,6 @@ def _reshape(eqn: JaxprEqn, operands: list[Needs]) -> Needs:
 def _squeeze(eqn: JaxprEqn, operands: list[Needs]) -> Needs:
     kept = [a for a in range(len(shape(eqn.invars[0]))) if a not in set(eqn.params["dimensions"])]
     return moved(operands[0], lambda axis: kept.index(axis) if axis in kept else None)
-
-
-def _expand(eqn: JaxprEqn, operands: list[Needs]) -> Needs:
-    new = set(eqn.params["dimensions"])
-    old = [a for a in range(len(shape(eqn.outvars[0]))) if a not in new]
-    return moved(operands[0], lambda axis: old[axis])
 
 
 def _same_size(eqn: JaxprEqn, operands: list[Needs]) -> Needs:
@@ -411,7 +407,6 @@ _ALIGNMENTS: dict[str, Callable[[JaxprEqn, list[Needs]], Needs]] = {
     "transpose": _transpose,
     "reshape": _reshape,
     "squeeze": _squeeze,
-    "expand_dims": _expand,
     "slice": _same_size,
     "dynamic_slice": _same_size,
     "concatenate": _same_size,
@@ -435,7 +430,7 @@ _COMBINED = {"scatter-add": RING, "scatter-sub": RING, "scatter-max": MAX_PLUS, 
 
 _WRITES = ("dynamic_update_slice", "scatter", *_COMBINED)
 
-_MOVES = frozenset(name for name, rule in RULES.items() if rule.algebra == "move")
+_MOVES = frozenset(name for name, rule in RULES.items() if rule.algebra == "move") - {"reduce_precision"}
 
 _EVEN = frozenset(
     [
@@ -457,7 +452,7 @@ _EVEN = frozenset(
 )
 """Operations that leave a map the same along the axes that stay aligned."""
 
-_PLAIN = "stop_gradient copy copy_p name optimization_barrier sharding_constraint pvary convert_element_type"
+_PLAIN = "stop_gradient copy name optimization_barrier sharding_constraint pvary convert_element_type"
 
 _ELEMENTWISE = frozenset(_PLAIN.split()) | {
     name

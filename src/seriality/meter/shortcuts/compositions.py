@@ -24,10 +24,14 @@ Update = Callable[[list[Any]], list[Any]]
 
 @dataclass(frozen=True)
 class Affine:
-    """h → A h + b, elements (A, b); A is rows × rows × batch."""
+    """h → A h + b, elements (A, b); A is rows × rows × batch.
+
+    The matrix is a derivative, or, where those are stopped and for integers, a difference.
+    """
 
     layout: Layout
     dtypes: tuple[Any, ...]
+    has_derivative: bool = True
 
     def element(self, update: Update) -> tuple[Any, Any]:
         rows, batch = self.layout.rows, self.layout.batch_shape
@@ -39,10 +43,10 @@ class Affine:
 
         zero = jnp.zeros((rows, *batch), dtype)
         seeds = jnp.eye(rows, dtype=dtype).reshape(rows, rows, *[1] * len(batch)) * jnp.ones(batch, dtype)
-        if jnp.issubdtype(dtype, np.inexact):
+        if self.has_derivative and jnp.issubdtype(dtype, np.inexact):
             offset, linear = jax.linearize(map_packed, zero)
             columns = jax.vmap(linear)(seeds)
-        else:  # integers wrap around, and differences are exact
+        else:
             offset = map_packed(zero)
             columns = jax.vmap(map_packed)(seeds) - offset
         return self.layout.one_map(jnp.swapaxes(columns, 0, 1)), offset
@@ -77,22 +81,48 @@ class Tropical:
     algebra: Algebra
     body: ClosedJaxpr
     """From carries and then other values to new carries; calls are written out."""
+    has_products: bool
 
     @property
     def zero(self) -> Any:
-        """What changes no maximum. Integers have no infinity: half of their range is left for sums."""
+        """What changes no maximum. Integers have no infinity; where they are added, half of them are left."""
         dtype = jnp.result_type(*self.dtypes)
-        sign = -1 if self.algebra is MAX_PLUS else 1
         if jnp.issubdtype(dtype, np.inexact):
-            return np.asarray(sign * np.inf, dtype)
-        return np.asarray(sign * (jnp.iinfo(dtype).max // 2), dtype)
+            return np.asarray(-np.inf if self.algebra is MAX_PLUS else np.inf, dtype)
+        limits = jnp.iinfo(dtype)
+        extreme = limits.min if self.algebra is MAX_PLUS else limits.max
+        return np.asarray(extreme // 2 if self.has_products else extreme, dtype)
+
+    @property
+    def one(self) -> Any:
+        """What changes no product. Where integers are never added, it is what changes no minimum."""
+        dtype = jnp.result_type(*self.dtypes)
+        if self.has_products or jnp.issubdtype(dtype, np.inexact):
+            return np.zeros((), dtype)
+        limits = jnp.iinfo(dtype)
+        return np.asarray(limits.max if self.algebra is MAX_PLUS else limits.min, dtype)
+
+    def normal(self, matrix: Any) -> Any:
+        """The same matrix, what sums have moved away from an integer zero being zero again."""
+        if not self.has_products or jnp.issubdtype(matrix.dtype, np.inexact):
+            return matrix
+        half = self.zero // 2
+        return jnp.where(matrix < half if self.algebra is MAX_PLUS else matrix > half, self.zero, matrix)
+
+    def times(self, left: Any, right: Any) -> Any:
+        """The product of the semiring, in which zero times anything is zero."""
+        if jnp.issubdtype(left.dtype, np.inexact):
+            return left + right
+        if not self.has_products:  # the left is zero or one
+            return jnp.minimum(left, right) if self.algebra is MAX_PLUS else jnp.maximum(left, right)
+        return jnp.where((left == self.zero) | (right == self.zero), self.zero, left + right)
 
     def element(self, others: Sequence[Any]) -> tuple[Any, Any]:
         rows, batch = self.layout.rows, self.layout.batch_shape
         dtype = jnp.result_type(*self.dtypes)
         nothing = jnp.full((rows, *batch), self.zero, dtype)
         on = jnp.eye(rows, dtype=bool).reshape(rows, rows, *[1] * len(batch)) & jnp.ones(batch, bool)
-        seeds = jnp.where(on, jnp.zeros((), dtype), self.zero)
+        seeds = jnp.where(on, self.one, self.zero)
 
         def linear(seed: Any) -> Any:
             parts = self.layout.unpack(seed, self.dtypes)
@@ -101,21 +131,21 @@ class Tropical:
         columns = jax.vmap(linear)(seeds)
         carries = self.layout.unpack(nothing, self.dtypes)
         offset = self.layout.pack(jaxprs.run(self.body.jaxpr, self.body.consts, [*carries, *others]))
-        return self.layout.one_map(jnp.swapaxes(columns, 0, 1)), offset
+        return self.normal(self.layout.one_map(jnp.swapaxes(columns, 0, 1))), offset
 
     def sum(self, left: Any, right: Any) -> Any:
         return jnp.maximum(left, right) if self.algebra is MAX_PLUS else jnp.minimum(left, right)
 
     def act(self, matrix: Any, state: Any) -> Any:
         even = state.ndim - 1 - self.layout.varying
-        terms = matrix.reshape(*matrix.shape, *[1] * even) + state[None]
+        terms = self.times(matrix.reshape(*matrix.shape, *[1] * even), state[None])
         return jnp.max(terms, axis=1) if self.algebra is MAX_PLUS else jnp.min(terms, axis=1)
 
     def combine(self, later: tuple[Any, Any], earlier: tuple[Any, Any]) -> tuple[Any, Any]:
         (second, after), (first, before) = later, earlier
-        terms = second[:, :, None] + first[None]
+        terms = self.times(second[:, :, None], first[None])
         product = jnp.max(terms, axis=1) if self.algebra is MAX_PLUS else jnp.min(terms, axis=1)
-        return product, self.sum(self.act(second, before), after)
+        return self.normal(product), self.sum(self.act(second, before), after)
 
     def apply(self, element: tuple[Any, Any], state: Any) -> Any:
         matrix, offset = element
@@ -226,18 +256,29 @@ class Fraction:
     dtypes: tuple[Any, ...]
 
     def element(self, update: Update) -> Any:
-        """Through its values at 0, 1 and 2. A map that takes equal values there is constant."""
+        """The one map through the values at three points. A map that takes equal values there is constant."""
 
         def at(point: float) -> Any:
             packed = jnp.full((self.layout.rows, *self.layout.batch_shape), point, self.dtypes[0])
             return self.layout.pack(update(self.layout.unpack(packed, self.dtypes)))
 
-        zero, one, two = at(0.0), at(1.0), at(2.0)
-        gap = one - two
-        flat = gap == 0
-        c = jnp.where(flat, 0.0, (two + zero - 2 * one) / jnp.where(flat, 1.0, 2 * gap))
-        a = jnp.where(flat, 0.0, one * c + one - zero)
-        return jnp.stack([jnp.stack([a, zero]), jnp.stack([c, jnp.ones_like(c)])])
+        points = (0.37, -1.91, 2.83)
+        values = [at(point) for point in points]
+        rows = [_row(point, value) for point, value in zip(points, values, strict=True)]
+
+        def minor(gone: int) -> Any:
+            (a, b, c), (d, e, f), (g, h, i) = (
+                [each for k, each in enumerate(row) if k != gone] for row in rows
+            )
+            return (-1) ** gone * (a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+
+        found = jnp.stack([minor(gone) for gone in range(4)])
+        is_constant = jnp.max(jnp.abs(found), axis=0) <= 1e-6
+        constant = jnp.stack(
+            [jnp.zeros_like(values[0]), values[0], jnp.zeros_like(values[0]), jnp.ones_like(values[0])]
+        )
+        found = jnp.where(is_constant, constant, found / jnp.max(jnp.abs(found), axis=0))
+        return found.reshape(2, 2, *found.shape[1:])
 
     def combine(self, later: Any, earlier: Any) -> Any:
         product = jnp.einsum("om...,mi...->oi...", later, earlier)
@@ -246,6 +287,16 @@ class Fraction:
     def apply(self, element: Any, state: Any) -> Any:
         (a, b), (c, d) = element
         return (a * state + b) / (c * state + d)
+
+
+def _row(point: float, value: Any) -> list[Any]:
+    """What a h + b = v (c h + d) asks of a, b, c and d at a point; where v is infinite, c h + d = 0."""
+    is_finite = jnp.isfinite(value)
+    plain = jnp.where(is_finite, value, 1.0)
+    size = jnp.maximum(1.0, jnp.abs(plain))
+    over = jnp.where(is_finite, 1.0 / size, 0.0)
+    under = jnp.where(is_finite, plain / size, 1.0)
+    return [point * over, over, -point * under, -under]
 
 
 def prefix(combine: Callable[[Any, Any], Any], elements: Any) -> Any:

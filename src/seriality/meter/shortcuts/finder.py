@@ -1,6 +1,6 @@
 """Every loop of a program with what re-association makes of it, for the interpreter and for the user."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..degree import degrees, reading
 from ..interpret import Interpreter, Known
 from ..maxplus import NONE
 from .loops import Loop, Planned, trace
-from .ranges import Range, of_value
+from .ranges import Range, of_value, union
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Finder:
         if id(eqn) not in self._counted:
             self._kept.append(eqn)
             jaxpr = self._counted[id(eqn)] = jaxprs.counted(eqn, count)
-            self.ranges.update(_scans(jaxpr, {}))
+            self.ranges.update(_joined(_scans(jaxpr, {})))
         return self._counted[id(eqn)]
 
     def planned(self, eqn: JaxprEqn, known: Known, work: int) -> tuple[Loop, list[bool], ClosedJaxpr | None]:
@@ -133,7 +133,16 @@ def scans(closed: ClosedJaxpr) -> dict[int, tuple[Range, ...]]:
         variable: of_value(value)
         for variable, value in zip(closed.jaxpr.constvars, closed.consts, strict=True)
     }
-    return dict(_scans(closed.jaxpr, held))
+    return _joined(_scans(closed.jaxpr, held))
+
+
+def _joined(visits: Iterable[tuple[int, tuple[Range, ...]]]) -> dict[int, tuple[Range, ...]]:
+    """A jaxpr may be shared by several calls: what holds for a loop in it holds for all of them."""
+    found: dict[int, tuple[Range, ...]] = {}
+    for loop, known in visits:
+        before = found.get(loop, known)
+        found[loop] = tuple(union(one, other) for one, other in zip(before, known, strict=True))
+    return found
 
 
 def _scans(jaxpr: Jaxpr, held: dict[Any, Range]) -> Iterator[tuple[int, tuple[Range, ...]]]:

@@ -1,28 +1,33 @@
 """Whether an elementwise update is a linear fraction of its carry, (a h + b) / (c h + d), decided exactly.
 
-**Method.** The update is run on rational numbers of any length. What is free of the carry is drawn at random,
-and the carry is a point of the line. A quotient of polynomials of degrees p and q that agrees with a linear
+**Method.** The update is run on numbers modulo a prime. What is free of the carry is drawn at random, and
+the carry is a point of the line. A quotient of polynomials of degrees p and q that agrees with a linear
 fraction at more than p + q + 1 points equals it as a function, so three points give the fraction and the
-others decide. Another draw decides again: a wrong answer needs a random number to hit a root (Schwartz 1980).
+others decide. It is done twice: a wrong answer needs random numbers to hit a root (Schwartz 1980).
 
 So (1 − K) P with K = P / (P + r) is seen to be r P / (P + r), though as written its degree is two.
 """
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from random import Random
 from typing import Any
 
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jaxtyping import Int
 
 from ..jaxprs import shape
-from .algebras import NotInAlgebra
+from .algebras import NotInAlgebra, keeps_numbers
+
+PRIME = 2**31 - 1
+"""Products of two residues fit int64."""
 
 MOST_DEGREE = 64
 """The formal degree up to which an update is tried."""
 
 DRAWS = 2
+
+Residues = Int[np.ndarray, "..."]
 
 
 def is_linear_fraction(jaxpr: Jaxpr) -> bool:
@@ -37,49 +42,39 @@ def is_linear_fraction(jaxpr: Jaxpr) -> bool:
     if degree > MOST_DEGREE:
         raise NotInAlgebra(jaxpr.eqns[-1])
     for draw in range(DRAWS):
-        update = _Update(jaxpr, Random(draw))
-        points = [Fraction(k + 2, 1) for k in range(2 * degree + 5)]
+        update = _Update(jaxpr, np.random.default_rng(draw))
+        points = list(range(2, 2 * degree + 7))
         try:
             values = [update(point) for point in points]
-        except ZeroDivisionError:
+        except ZeroDivisionError:  # with random numbers, a division by zero itself
             return False
-        for element in range(values[0].size):
-            if not _fits(points, [value.flat[element] for value in values]):
-                return False
+        if not fits(points, values):
+            return False
     return True
 
 
-def _fits(points: Sequence[Fraction], values: Sequence[Fraction]) -> bool:
-    """Whether (a h + b) = v (c h + d) has one solution for all points: three of them give it."""
-    rows = [(h, Fraction(1), -v * h, -v) for h, v in zip(points, values, strict=True)]
-    found = _null_vector(rows[:3])
-    return all(sum(x * y for x, y in zip(row, found, strict=True)) == 0 for row in rows)
+def fits(points: Sequence[int], values: Sequence[Residues]) -> bool:
+    """Whether a h + b = v (c h + d) has one solution for all points, elementwise: three of them give it."""
+    rows = [(h, 1, -v * h % PRIME, -v % PRIME) for h, v in zip(points, values, strict=True)]
+    found = np.stack([_minor(rows[:3], gone) for gone in range(4)])
+    is_constant = np.all([value == values[0] for value in values], axis=0)
+    held = np.zeros(np.shape(values[0]), np.int64)
+    for row in rows:
+        error = sum((term * part % PRIME for term, part in zip(row, found, strict=True)), held) % PRIME
+        if np.any((error != 0) & ~is_constant):
+            return False
+    return bool(np.all(is_constant | np.any(found != 0, axis=0)))
 
 
-def _null_vector(rows: Sequence[Sequence[Fraction]]) -> list[Fraction]:
-    """A vector that is not zero and that three rows of four take to zero, by elimination."""
-    matrix, pivots = [list(row) for row in rows], []
-    for column in range(4):
-        rank = len(pivots)
-        found = next((r for r in range(rank, len(matrix)) if matrix[r][column]), None)
-        if found is None:
-            continue
-        matrix[rank], matrix[found] = matrix[found], matrix[rank]
-        pivot = matrix[rank][column]
-        matrix[rank] = [value / pivot for value in matrix[rank]]
-        for r in range(len(matrix)):
-            if r != rank and matrix[r][column]:
-                factor = matrix[r][column]
-                matrix[r] = [x - factor * y for x, y in zip(matrix[r], matrix[rank], strict=True)]
-        pivots.append(column)
-        if len(pivots) == 3:
-            break
-    free = next(column for column in range(4) if column not in pivots)
-    vector = [Fraction(0)] * 4
-    vector[free] = Fraction(1)
-    for row, column in enumerate(pivots):
-        vector[column] = -matrix[row][free]
-    return vector
+def _minor(rows: Sequence[tuple[Any, ...]], gone: int) -> Residues:
+    """A determinant of three rows without one column, with its sign."""
+    (a, b, c), (d, e, f), (g, h, i) = (
+        [each for column, each in enumerate(row) if column != gone] for row in rows
+    )
+    first = a * ((e * i - f * h) % PRIME) % PRIME
+    second = b * ((d * i - f * g) % PRIME) % PRIME
+    third = c * ((d * h - e * g) % PRIME) % PRIME
+    return np.asarray((-1) ** gone * (first - second + third) % PRIME, np.int64)
 
 
 def _foreign(jaxpr: Jaxpr) -> JaxprEqn | None:
@@ -87,7 +82,8 @@ def _foreign(jaxpr: Jaxpr) -> JaxprEqn | None:
     held: set[Any] = {jaxpr.invars[0]}
     for eqn in jaxpr.eqns:
         if any(not isinstance(atom, Literal) and atom in held for atom in eqn.invars):
-            if eqn.primitive.name not in _RULES:
+            is_cast = eqn.primitive.name == "convert_element_type"
+            if eqn.primitive.name not in _RULES or (is_cast and not keeps_numbers(eqn)):
                 return eqn
             held.update(eqn.outvars)
     return None
@@ -106,29 +102,22 @@ def _degree(jaxpr: Jaxpr) -> int:
 
 
 class _Update:
-    """The update as a function of one rational number; what is free of the carry keeps its draw."""
+    """The update as a function of one number; what is free of the carry keeps its draw."""
 
-    def __init__(self, jaxpr: Jaxpr, random: Random):
+    def __init__(self, jaxpr: Jaxpr, random: np.random.Generator):
         self.jaxpr, self.random = jaxpr, random
-        self.free: dict[Any, np.ndarray] = {}
-        for variable in jaxpr.invars[1:]:
-            self.free[variable] = self.draw(shape(variable))
+        self.free: dict[Any, Residues] = {variable: self.draw(variable) for variable in jaxpr.invars[1:]}
 
-    def draw(self, sizes: tuple[int, ...]) -> np.ndarray:
-        """Positive numbers."""
-        drawn = np.empty(sizes, object)
-        for place in np.ndindex(*sizes):
-            drawn[place] = Fraction(self.random.randint(1, 10**6), self.random.randint(1, 10**6))
-        return drawn
+    def draw(self, variable: Any) -> Residues:
+        return np.asarray(self.random.integers(1, PRIME, shape(variable)), np.int64)
 
-    def __call__(self, point: Fraction) -> np.ndarray:
-        held: dict[Any, np.ndarray] = {
-            self.jaxpr.invars[0]: np.full(shape(self.jaxpr.invars[0]), point, object)
-        }
+    def __call__(self, point: int) -> Residues:
+        carry = self.jaxpr.invars[0]
+        held: dict[Any, Residues] = {carry: np.full(shape(carry), point, np.int64)}
 
-        def read(atom: Any) -> np.ndarray:
+        def read(atom: Any) -> Residues:
             if isinstance(atom, Literal):
-                return np.vectorize(Fraction, otypes=[object])(np.asarray(atom.val, float))
+                return _residues(atom.val)
             return held[atom] if atom in held else self.free[atom]
 
         for eqn in self.jaxpr.eqns:
@@ -137,15 +126,41 @@ class _Update:
             if not depends and eqn.outvars[0] in self.free:
                 continue
             if rule is None:  # any function of what is free is free
-                for variable in eqn.outvars:
-                    self.free[variable] = self.draw(shape(variable))
+                self.free.update((variable, self.draw(variable)) for variable in eqn.outvars)
             else:
-                result = np.asarray(rule(eqn, [read(atom) for atom in eqn.invars]), object)
+                result = np.asarray(rule(eqn, [read(atom) for atom in eqn.invars]), np.int64)
                 (held if depends else self.free)[eqn.outvars[0]] = result
-        return np.asarray(read(self.jaxpr.outvars[0]), object)
+        return np.asarray(read(self.jaxpr.outvars[0]), np.int64)
 
 
-def _broadcast(eqn: JaxprEqn, operands: list[np.ndarray]) -> np.ndarray:
+def _residues(value: Any) -> Residues:
+    """Numbers of a program, which are fractions of integers, modulo the prime."""
+
+    def one(number: float) -> int:
+        fraction = Fraction(float(number))
+        return fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME
+
+    return np.asarray(np.vectorize(one, otypes=[np.int64])(np.asarray(value, float)), np.int64)
+
+
+def _inverse(value: Residues) -> Residues:
+    if np.any(value == 0):
+        raise ZeroDivisionError
+    return _power(value, PRIME - 2)
+
+
+def _power(value: Residues, exponent: int) -> Residues:
+    """By repeated squaring."""
+    result, base = np.ones_like(value), value if exponent >= 0 else _inverse(value)
+    exponent = abs(exponent)
+    while exponent:
+        if exponent & 1:
+            result = result * base % PRIME
+        base, exponent = base * base % PRIME, exponent >> 1
+    return np.asarray(result, np.int64)
+
+
+def _broadcast(eqn: JaxprEqn, operands: list[Residues]) -> Residues:
     sizes, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
     spread = [1] * len(sizes)
     for axis, place in enumerate(places):
@@ -153,19 +168,15 @@ def _broadcast(eqn: JaxprEqn, operands: list[np.ndarray]) -> np.ndarray:
     return np.broadcast_to(operands[0].reshape(spread), sizes)
 
 
-def _power(eqn: JaxprEqn, operands: list[np.ndarray]) -> np.ndarray:
-    return np.asarray(operands[0] ** eqn.params["y"], object)
-
-
-_RULES: dict[str, Callable[[JaxprEqn, list[np.ndarray]], np.ndarray]] = {
-    "add": lambda eqn, given: given[0] + given[1],
-    "add_any": lambda eqn, given: given[0] + given[1],
-    "sub": lambda eqn, given: given[0] - given[1],
-    "mul": lambda eqn, given: given[0] * given[1],
-    "div": lambda eqn, given: given[0] / given[1],
-    "neg": lambda eqn, given: -given[0],
-    "square": lambda eqn, given: given[0] * given[0],
-    "integer_pow": _power,
+_RULES: dict[str, Callable[[JaxprEqn, list[Residues]], Residues]] = {
+    "add": lambda eqn, given: (given[0] + given[1]) % PRIME,
+    "add_any": lambda eqn, given: (given[0] + given[1]) % PRIME,
+    "sub": lambda eqn, given: (given[0] - given[1]) % PRIME,
+    "mul": lambda eqn, given: given[0] * given[1] % PRIME,
+    "div": lambda eqn, given: given[0] * _inverse(given[1]) % PRIME,
+    "neg": lambda eqn, given: -given[0] % PRIME,
+    "square": lambda eqn, given: given[0] * given[0] % PRIME,
+    "integer_pow": lambda eqn, given: _power(given[0], eqn.params["y"]),
     "broadcast_in_dim": _broadcast,
     "reshape": lambda eqn, given: given[0].reshape(eqn.params["new_sizes"]),
     "squeeze": lambda eqn, given: given[0].reshape(shape(eqn.outvars[0])),

@@ -179,7 +179,8 @@ class Loop:
         ):
             raise NotInAlgebra(_last(update))
         shaped = layout(update.shapes, follow(update.jaxpr, update.identities, RING))
-        return Affine(shaped, update.dtypes), "affine", shaped.rows
+        is_stopped = any(eqn.primitive.name == "stop_gradient" for eqn in update.jaxpr.eqns)
+        return Affine(shaped, update.dtypes, not is_stopped), "affine", shaped.rows
 
     def _tropical(self, update: Update) -> tuple[Composition, Kind, int]:
         if {_kind(dtype) for dtype in update.dtypes} not in ({"float"}, {"integer"}):
@@ -192,7 +193,10 @@ class Loop:
             found = follow(update.jaxpr, update.identities, algebra)
         shaped = layout(update.shapes, found)
         kind: Kind = "max-plus" if algebra is MAX_PLUS else "min-plus"
-        return Tropical(shaped, update.dtypes, algebra, update.body), kind, shaped.rows
+        adds = any(eqn.primitive.name in algebra.products for eqn in update.jaxpr.eqns)
+        if adds and any(_kind(dtype) == "integer" and np.dtype(dtype) != np.int32 for dtype in update.dtypes):
+            raise NotInAlgebra(_last(update))  # no room for what stands for infinity
+        return Tropical(shaped, update.dtypes, algebra, update.body, adds), kind, shaped.rows
 
     def _machine(self, update: Update) -> tuple[Composition, Kind, int]:
         if not {_kind(dtype) for dtype in update.dtypes} <= {"integer", "boolean"}:

@@ -54,7 +54,8 @@ def _within(kind: Any, found: Range) -> Range:
     return found if limits.min <= found[0] and found[1] <= limits.max else None
 
 
-def _union(*found: Range) -> Range:
+def union(*found: Range) -> Range:
+    """The range of a value that is one of several."""
     lows_highs = [each for each in found if each is not None]
     if len(lows_highs) < len(found) or not found:
         return None
@@ -66,7 +67,7 @@ def _first(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
 
 
 def _all(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
-    return _union(*operands)
+    return union(*operands)
 
 
 def _corners(combine: Any) -> Any:
@@ -137,7 +138,7 @@ _clamp = _ordered(lambda low, x, high: (min(max(low[0], x[0]), high[1]), min(max
 
 
 def _select(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
-    return _union(*operands[1:])
+    return union(*operands[1:])
 
 
 def _argument(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
@@ -154,11 +155,11 @@ def _gather(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
 
 
 def _written(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
-    return _union(operands[0], operands[2 if eqn.primitive.name == "scatter" else 1])
+    return union(operands[0], operands[2 if eqn.primitive.name == "scatter" else 1])
 
 
 def _boolean(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
-    return 0, 1
+    return (0, 1) if dtype(eqn.outvars[0]) == np.bool_ else None
 
 
 def _negative(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
