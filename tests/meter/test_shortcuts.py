@@ -278,6 +278,15 @@ TRAPS = {
     "rounded": (lambda h, x: lax.reduce_precision(h, 4, 3) * 0.9 + x, "float32"),
     "sign": (lambda h, x: jnp.sign(h) + x, "float32"),
     "chosen by itself": (lambda h, x: jnp.where(h > 0, h, -0.5 * h) + x, "float32"),
+    "bits of a float": (
+        lambda h, x: lax.bitcast_convert_type(lax.bitcast_convert_type(h, "int32") + 5, "float32") + x,
+        "float32",
+    ),
+    "unsigned and back": (
+        lambda h, x: jnp.maximum(h.astype("uint32"), x.astype("uint32")).astype("int32") - 5,
+        "int32",
+    ),
+    "four bits": (lambda h, x: h.astype("int4").astype("int8") * 3 + x, "int8"),
     "half of a product": (lambda h, x: h * (x + 1e-3 * h), "float32"),
 }
 
@@ -309,6 +318,84 @@ def test_what_needs_care_is_computed_right(name):
     [certificate] = certify(program, jnp.asarray(start, dtype), xs)
     assert certificate.kind == kind
     assert certificate.error < 1e-3
+
+
+STATES = {
+    "narrowing": lambda c, x: ((c[1], (c[0] + x) & 3), c[0]),
+    "clamped between": lambda c, x: ((lax.clamp(jnp.int32(0), (c[0] & 3) + 3, x & 7), c[0]), c[0]),
+    "clamped by data": lambda c, x: ((lax.clamp(x & 7, c[0] & 1, jnp.int32(9)), c[1] ^ 1), c[0]),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_machine_may_start_outside_of_its_states(name):
+    xs = jnp.asarray(np.random.default_rng(0).integers(0, 100, 17), "int32")
+    program = lambda xs: lax.scan(STATES[name], (jnp.int32(2), jnp.int32(100)), xs)  # noqa: E731
+    [certificate] = certify(program, xs)
+    assert certificate.error in (0.0, None)
+
+
+def test_a_loop_that_only_moves_has_no_work():
+    def program(xs):
+        return lax.scan(lambda h, x: (jnp.concatenate([h[1:], x[None]]), h), jnp.zeros(4), xs)
+
+    assert measure(program, shape(9)).cost.work == 0
+
+
+def test_parts_of_complex_carries_are_not_affine():
+    def step(h, x):
+        part = jnp.fft.irfft(h)[:3]
+        return lax.complex(part, part) * 0.5 + x, None
+
+    program = lambda h, xs: lax.scan(step, h, xs)[0]  # noqa: E731
+    [loop] = measure(program, shape(3, dtype="complex64"), shape(9, 3, dtype="complex64")).loops
+    assert loop.is_serial
+    [loop] = measure(
+        lambda h, xs: lax.scan(lambda h, x: (1j * h + x, None), h, xs)[0],
+        shape(3, dtype="complex64"),
+        shape(9, 3, dtype="complex64"),
+    ).loops
+    assert loop.kind == "affine"
+
+
+def test_a_while_whose_test_reads_data_is_left_as_it_is():
+    def program(x):
+        return lax.while_loop(
+            lambda c: (c[0] < 64) & (c[1].sum() > 0.1), lambda c: (c[0] + 1, c[1] * 0.5), (0, x)
+        )[1]
+
+    found = measure(program, shape(4))
+    assert found.reassociated == found.cost
+    assert "its test reads data" in str(found)
+
+
+def test_a_loop_over_devices_is_left_as_it_is():
+    mesh = jax.make_mesh((1,), ("a",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec()
+
+    def program(x):
+        return lax.scan(lambda h, z: (h * 0.5 + lax.psum(z, "a"), h), x[0], x)[1]
+
+    sharded = jax.shard_map(program, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    found = measure(sharded, shape(9, 3))
+    assert found.span == found.span_reassociated == 2 * 8 + 1 - 1
+    assert "it names an axis of a shard_map" in str(found)
+
+
+def test_loops_in_loops_and_branches_are_re_associated_too():
+    def ssm(xs):
+        return lax.scan(lambda h, x: (0.5 * h + x, h), 0.0, xs)[1]
+
+    xs = jax.random.normal(jax.random.key(0), (3, 40))
+    nested = lambda xs: lax.map(ssm, xs)  # noqa: E731
+    branched = lambda xs: lax.cond(xs.sum() > 0, ssm, lambda xs: xs, xs)  # noqa: E731
+    counted = lambda x: lax.while_loop(lambda s: s[0] < 64, lambda s: (s[0] + 1, s[1] * 0.5 + x), (0, x))[1]  # noqa: E731
+    for program, argument in ((nested, xs), (branched, xs[0]), (counted, xs[0, 0])):
+        shorter = reassociate(program)
+        np.testing.assert_allclose(shorter(argument), program(argument), rtol=1e-4, atol=1e-6)
+        given = shape(*argument.shape)
+        span = measure(program, given).span_reassociated
+        assert span <= measure(shorter, given).span <= span + 1  # a branch is numbered first
 
 
 def test_a_loop_that_is_shared_has_the_ranges_of_all_its_calls():

@@ -74,6 +74,7 @@ class Interpreter:
     notes: dict[str, Bound] = field(default_factory=dict)
     uncounted: set[str] = field(default_factory=set)
     has_while: bool = False
+    declarations: set[str] = field(default_factory=set)
 
     def body(self, jaxpr: Jaxpr, known: Known, at: Place = NOWHERE) -> Body:
         """The parts of a jaxpr, the inputs marked `known` being available before the run."""
@@ -142,7 +143,7 @@ class Interpreter:
         name = eqn.primitive.name
         declared = self.declared(eqn)
         if declared is not None:
-            return self.leaf(eqn, declared, at)
+            return Leaf(name, declared, declared.steps(self.settings.cost_model), *at)
         if name in jaxprs.CALLS:
             return self.body(jaxprs.called(eqn), known, at)
         if name == "custom_linear_solve":
@@ -187,8 +188,14 @@ class Interpreter:
         for name in jaxprs.names(eqn):
             if name in self.settings.declared:
                 cost = self.settings.declared[name]
+                self.declarations.add(name)
                 if not isinstance(cost, Cost):
                     cost = cost(*jaxprs.operands(eqn))
+                if not isinstance(cost, Cost) or cost.work < 0 or cost.span < 0:
+                    raise ValueError(
+                        f"the cost declared for {name!r} is {cost!r}; allowed is a Cost from 0 up, "
+                        f"measure(..., declared={{{name!r}: Cost(work=100, span=1)}})"
+                    )
                 return Operation(cost.work, cost.span, cost.span, cost.span)
         return None
 
@@ -287,14 +294,19 @@ class Interpreter:
         """Test, choose, run the body, and at last test and choose to stop: each test gates what follows."""
         self.has_while = True
         count = self.trip_count(eqn, values)
-        written = self.while_as_written(eqn, count, known, used, at)
-        if self.shortcut is not None and count > 1:
+        written, is_gated = self.while_as_written(eqn, count, known, used, at)
+        if self.shortcut is not None and is_gated:
+            self.shortcut.leave(eqn, count, written, "its test reads data")
+        elif self.shortcut is not None and count > 1:
             shorter = self.body(self.shortcut.counted(eqn, count), known, at)
             if shorter.paths.max(initial=NONE) < written.paths.max(initial=NONE):
                 return shorter
         return written
 
-    def while_as_written(self, eqn: JaxprEqn, count: int, known: Known, used: set[Any], at: Place) -> Any:
+    def while_as_written(
+        self, eqn: JaxprEqn, count: int, known: Known, used: set[Any], at: Place
+    ) -> tuple[Any, bool]:
+        """The loop, and whether its test needs anything that is not known before the run."""
         before, inside = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         condition, body = jaxprs.loop_parts(eqn, [variable in used for variable in eqn.outvars])
         inputs = len(eqn.invars)
@@ -317,7 +329,8 @@ class Interpreter:
         loop = self.repeat(iteration, count, known[before + inside :], inputs, 0)
         after = known_rows(loop.paths)
         leave = gated(after, Unchanged([not is_known for is_known in after], inputs))
-        return Rearranged(Chain(loop, leave), [order.index(place) for place in range(inputs)])
+        whole = Rearranged(Chain(loop, leave), [order.index(place) for place in range(inputs)])
+        return whole, isinstance(leave, Gated)
 
     def trip_count(self, eqn: JaxprEqn, values: dict[Any, int]) -> int:
         found = jaxprs.trips(eqn, values)

@@ -205,8 +205,14 @@ def growth(program_at: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Gro
     if callable(program_at):
         return _scaling(cast(ProgramAt, program_at), sizes, options)
     spans = program_at
-    given: list[tuple[int, int]] = list(spans.items() if isinstance(spans, Mapping) else spans)  # type: ignore
-    if any(not isinstance(each, tuple) or not all(isinstance(n, Integral) for n in each) for each in given):
+    is_iterable = isinstance(spans, Iterable)
+    given: list[Any] = list(
+        spans.items() if isinstance(spans, Mapping) else spans if is_iterable else [spans]
+    )
+    if options or any(
+        not isinstance(each, tuple) or len(each) != 2 or not all(isinstance(n, Integral) for n in each)
+        for each in given
+    ):
         raise TypeError(
             f"{given[:1]}: spans are whole numbers by length: "
             "growth({n: measure(fn, shape(n)).span for n in (16, 32, 64, 128)})"
@@ -279,8 +285,10 @@ def _text(coefficients: list[Fraction], family: _Family) -> str:
 
 def _scaling(program_at: ProgramAt, sizes: Sequence[int], options: Mapping[str, Any]) -> Scaling:
     """Measure a program at all sizes."""
+    if not isinstance(sizes, Iterable):
+        raise TypeError(f"sizes={sizes!r}; allowed are three sizes or more, as in sizes=(16, 32, 64, 128)")
     found = []
-    for n in sizes:
+    for n in sorted(sizes):
         program = program_at(n)
         if not isinstance(program, Measurement):
             if not isinstance(program, tuple) or not program or not callable(program[0]):

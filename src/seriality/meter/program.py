@@ -3,7 +3,8 @@
 import difflib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any, cast, get_args
 
 import numpy as np
@@ -52,7 +53,7 @@ def measure(
     work 1,088, span 2 in the unit model
     """
     settings = _settings(cost_model, control, trips, declared, uncounted)
-    if not most_blow_up > 0:
+    if not isinstance(most_blow_up, (int, float)) or not most_blow_up > 0:
         raise ValueError(
             f"most_blow_up={most_blow_up!r}; allowed is a number above 0, as in most_blow_up=100"
         )
@@ -73,6 +74,8 @@ def measure(
     unknown = (False,) * len(jaxpr.invars)
     body = reader.body(jaxpr, unknown)
     cost = reassociated = Cost(body.work, _span(body.paths))
+    for name in sorted(set(settings.declared) - reader.declarations):
+        reader.notes[f"declared, but not in the program: {name}"] = "exact"
     finder = Finder(most_blow_up, scans(closed))
     if finder.ranges or reader.has_while:
         shorter = Interpreter(settings, finder).body(jaxpr, unknown)
@@ -105,7 +108,7 @@ def _settings(
 ) -> Settings:
     """The options of `measure`, or what is wrong with them."""
     if cost_model not in COST_MODELS:
-        near = difflib.get_close_matches(cost_model, COST_MODELS, n=1, cutoff=0)
+        near = difflib.get_close_matches(str(cost_model), COST_MODELS, n=1, cutoff=0)
         raise ValueError(
             f"unknown cost model {cost_model!r}; allowed are {sorted(COST_MODELS)}: "
             f"measure(..., cost_model={(near or ['unit'])[0]!r})"
@@ -114,8 +117,13 @@ def _settings(
         raise ValueError(f'control={control!r}; allowed are "full" and "data"')
     if uncounted not in ("error", "list"):
         raise ValueError(f'uncounted={uncounted!r}; allowed are "error" and "list"')
-    if trips is not None and (not isinstance(trips, int) or trips < 0):
+    if trips is not None and (isinstance(trips, bool) or not isinstance(trips, Integral) or trips < 0):
         raise ValueError(f"trips={trips!r}; allowed is an integer from 0 up, as in trips=100")
+    if declared is not None and not isinstance(declared, Mapping):
+        raise ValueError(
+            f"declared={declared!r}; allowed are costs by name, "
+            "measure(..., declared={'my_kernel': Cost(work=100, span=1)})"
+        )
     for name, cost in (declared or {}).items():
         if not isinstance(cost, Cost) and not callable(cost):
             raise ValueError(

@@ -321,3 +321,32 @@ def test_random_programs_of_views_and_writes_cost_what_their_elements_say(progra
     expected = Oracle().run(program)
     assert measure_program(lambda start: run(program, start), (torch.zeros(SIZE, SIZE),)).cost == expected
     assert measure_program(lambda start: run(program, start), (x(),)).cost == expected
+
+
+def test_out_may_be_an_operand():
+    def program(x):
+        out = x * 1.0
+        torch.sin(out, out=out)
+        torch.add(out, x, out=out)
+        return out
+
+    found = measure_program(program, (torch.rand(8),))
+    assert (found.work, found.span) == (24, 3)
+
+
+def test_an_overlapping_view_fills_no_storage():
+    def program(x):
+        y = x.clone()
+        y.as_strided((4, 2), (1, 1)).add_(1)
+        return y[6:] * 2
+
+    assert measure_program(program, (torch.rand(8),)).cost == Cost(2, 1)
+
+
+def test_what_leaves_the_tensors_is_told():
+    import pickle
+
+    found = measure_program(lambda x: pickle.loads(pickle.dumps(x * 2)) + 1, (torch.rand(8),))
+    assert found.bound == "lower" or found.span == 2
+    if found.span == 0:
+        assert "no result needs an input" in found.notes[0]

@@ -322,6 +322,7 @@ class Recorder(TorchDispatchMode):
             if argument.alias_info is not None and argument.alias_info.is_write
         ]
         is_blind = rule.blind or any(argument == "out" for _, argument in written)
+        unread = {slot for pair in written for slot in pair} if is_blind else set()
         count, places, bias = rule.count, rule.addresses, rule.bias
         combines, waits = rule.combines, rule.waits
         is_plain = not (written or places or waits or bias is not None or rule.is_assumed)
@@ -357,9 +358,7 @@ class Recorder(TorchDispatchMode):
             for place, argument in (*enumerate(args), *kwargs.items()):
                 if place == bias:
                     continue
-                found = [
-                    owner(item) for item in _tensors(argument) if not (is_blind and _among(item, targets))
-                ]
+                found = [] if place in unread else [owner(item) for item in _tensors(argument)]
                 (addresses if place in places else operands).extend(found)
             added = owner(args[bias]) if bias is not None and isinstance(args[bias], Tensor) else None
             result = launch(func, args, kwargs)
@@ -450,6 +449,8 @@ class Recorder(TorchDispatchMode):
         """An operator in place: the one that is not, and a copy."""
 
         def handler(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+            if not isinstance(args[0], Tensor):
+                return self._unknown(func)(func, args, kwargs)
             with self:
                 return args[0].copy_(functional(*args, **kwargs))
 

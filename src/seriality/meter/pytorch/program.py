@@ -34,7 +34,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..measurement import Control, Measurement, joint
 from ..rules import CostModel, Declared
-from .graph import Reading
+from .graph import INPUT, KNOWN, Reading
 from .mode import Interception, Recorder, Settings, UncountedError
 
 
@@ -137,11 +137,16 @@ def _record(fn: Callable[..., Any], args: Sequence[Any], settings: Settings, abs
         stack.enter_context(Interception(recorder))
         result = fn(*args)
     results = [recorder.owner(tensor) for tensor in tensors_in(result)]
+    is_free = bool(results) and max(results) == KNOWN
     for tensor in recorder.inputs:
         results.append(recorder.owner(tensor))
         if tensor.is_leaf and tensor.grad is not None:
             results.append(recorder.owner(tensor.grad))
     has_inputs = bool(recorder.inputs)
+    if has_inputs and is_free and max((*results, *recorder.observed)) <= INPUT:
+        recorder.notes[
+            "no result needs an input; what leaves the tensors (a file, another thread) is not followed"
+        ] = "lower"
     recorder.forget()
     return Recording(recorder, (*results, *recorder.observed), has_inputs)
 

@@ -54,7 +54,9 @@ class Owners:
 
     def write(self, tensor: torch.Tensor, node: int, join: Join) -> None:
         """Make the node the owner of the tensor."""
-        if tensor.numel() * tensor.itemsize >= tensor.untyped_storage().nbytes():
+        count = tensor.numel()
+        reach = sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.stride(), strict=True)) + 1
+        if reach == count and count * tensor.itemsize >= tensor.untyped_storage().nbytes():
             self.whole, self.blocks = node, None
         elif self.blocks is not None or self.whole != node:
             view = self._view(tensor, join)

@@ -174,8 +174,11 @@ def _results(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -> list[Nee
         if algebra in (MAX_PLUS, MIN_PLUS):
             raise NotInAlgebra(eqn)
         return _INNER[name](eqn, operands, algebra)
-    if name == "convert_element_type" and algebra is not ANY and not keeps_numbers(eqn):
-        raise NotInAlgebra(eqn)
+    if name == "convert_element_type" and algebra is not ANY:
+        is_order_kept = np.dtype(dtype(eqn.invars[0])) == np.dtype(eqn.params["new_dtype"])
+        is_real = jnp.issubdtype(eqn.params["new_dtype"], np.floating)
+        if not keeps_numbers(eqn) or not (algebra is RING or is_order_kept or is_real):
+            raise NotInAlgebra(eqn)
     if name in _MOVES or name in ("stop_gradient", "select_n", "gather", "dynamic_slice", *_WRITES):
         if any(operands[place] for place in addressed(eqn)) and algebra is not ANY:
             raise NotInAlgebra(eqn)
@@ -207,7 +210,7 @@ def keeps_numbers(eqn: JaxprEqn) -> bool:
     if jnp.issubdtype(before, np.inexact) and jnp.issubdtype(after, np.inexact):
         return jnp.issubdtype(before, np.complexfloating) == jnp.issubdtype(after, np.complexfloating)
     both = jnp.issubdtype(before, np.integer) and jnp.issubdtype(after, np.integer)
-    return both and np.dtype(before).itemsize == np.dtype(after).itemsize
+    return both and jnp.iinfo(before).bits == jnp.iinfo(after).bits
 
 
 # Alignment.
@@ -371,6 +374,8 @@ def _inner_scan(eqn: JaxprEqn, operands: list[Needs], algebra: Algebra) -> list[
     consts, carries = eqn.params["num_consts"], eqn.params["num_carry"]
     body = jaxprs.inlined(eqn.params["jaxpr"]).jaxpr
     operands = [mixed(operand) for operand in operands]
+    if not eqn.params["length"]:
+        return [*operands[consts : consts + carries], *[{}] * (len(eqn.outvars) - carries)]
     while True:
         found = [mixed(result) for result in follow(body, operands, algebra)]
         grown = [
@@ -430,7 +435,9 @@ _COMBINED = {"scatter-add": RING, "scatter-sub": RING, "scatter-max": MAX_PLUS, 
 
 _WRITES = ("dynamic_update_slice", "scatter", *_COMBINED)
 
-_MOVES = frozenset(name for name, rule in RULES.items() if rule.algebra == "move") - {"reduce_precision"}
+_ROUNDING = {"reduce_precision", "bitcast_convert_type"}
+
+_MOVES = frozenset(name for name, rule in RULES.items() if rule.algebra == "move") - _ROUNDING
 
 _EVEN = frozenset(
     [

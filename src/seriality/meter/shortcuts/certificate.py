@@ -67,11 +67,7 @@ def reassociate(fn: Callable[..., Any], *, most_blow_up: float = 1024) -> Callab
 
     def shorter(*args: Any) -> Any:
         program = _Program(fn, args, most_blow_up)
-
-        def instead(eqn: JaxprEqn, given: list[Any]) -> list[Any] | None:
-            return program.shorter(eqn, given)
-
-        return program.result(program.run(instead))
+        return program.result(program.run(program.everywhere))
 
     return shorter
 
@@ -84,7 +80,7 @@ def certify(
     tolerance: float = 1e-5,
     most_blow_up: float = 1024,
 ) -> list[Certificate]:
-    """Run `fn(*args)` loop by loop, as written and re-associated, and compare.
+    """Run `fn(*args)` loop by loop, as written and re-associated, and compare; inner loops go with theirs.
 
     `jax.ShapeDtypeStruct`s among the arguments are filled at random with `key`: floats from a normal
     distribution, integers 0 or 1. With `newton=True` each loop without a shortcut is also evaluated by
@@ -95,7 +91,7 @@ def certify(
     found: list[Certificate] = []
 
     def instead(eqn: JaxprEqn, given: list[Any]) -> list[Any] | None:
-        if id(eqn) not in program.finder.ranges:
+        if eqn.primitive.name != "scan":
             return None
         sequential = jaxprs.bind(eqn, given)
         loop, _ = program.plan(eqn)
@@ -124,6 +120,10 @@ class _Program:
             self.structure = jax.tree.structure(out)
             return jax.tree.leaves(out)
 
+        if not jax.tree.leaves(self.data):
+            raise ValueError(
+                "nothing to run: no argument holds an array, as in certify(fn, jax.numpy.ones(16))"
+            )
         self.closed = jax.make_jaxpr(arrays)(self.data)
         self.finder = Finder(most_blow_up, scans(self.closed))
 
@@ -142,12 +142,40 @@ class _Program:
 
     def shorter(self, eqn: JaxprEqn, given: list[Any]) -> list[Any] | None:
         """What a scan gives, by its shortcuts, or None."""
-        if eqn.primitive.name != "scan":
-            return None
         loop, shortened = self.plan(eqn)
         if not any(shortened) or loop.length < 2:
             return None
         return jax.jit(lambda *given: reassociated(loop, shortened, given))(*given)
+
+    def everywhere(self, eqn: JaxprEqn, given: list[Any]) -> list[Any] | None:
+        """The same for loops in loops and in branches too."""
+        name, params = eqn.primitive.name, eqn.params
+        if name == "scan":
+            found = self.shorter(eqn, given)
+            return self.stepped(eqn, given) if found is None else found
+        if name == "cond":
+            branches = [
+                lambda *args, branch=branch: jaxprs.run(branch.jaxpr, branch.consts, args, self.everywhere)
+                for branch in params["branches"]
+            ]
+            return list(lax.switch(given[0].astype("int32"), branches, *given[1:]))
+        if name == "while":
+            trips = jaxprs.trips(eqn, {})
+            if trips is not None and trips.exact:
+                return jaxprs.run(self.finder.counted(eqn, trips.count), (), given, self.everywhere)
+        return None
+
+    def stepped(self, eqn: JaxprEqn, given: list[Any]) -> list[Any]:
+        """A loop that is taken step by step, what is inside of it being re-associated."""
+        body, consts, carries = eqn.params["jaxpr"], eqn.params["num_consts"], eqn.params["num_carry"]
+
+        def step(carry: list[Any], xs: list[Any]) -> tuple[list[Any], list[Any]]:
+            out = jaxprs.run(body.jaxpr, body.consts, [*given[:consts], *carry, *xs], self.everywhere)
+            return out[:carries], out[carries:]
+
+        first, xs = given[consts : consts + carries], given[consts + carries :]
+        last, outputs = lax.scan(step, first, xs, eqn.params["length"], eqn.params["reverse"])
+        return [*last, *outputs]
 
 
 def difference(found: list[Any], expected: list[Any]) -> float:
@@ -171,9 +199,9 @@ def newton_iterations(loop: Loop, given: list[Any], tolerance: float) -> int | N
     body, consts, carries = loop.body, loop.consts, loop.carries
     if loop.eqn.params["reverse"]:
         given = [*given[: consts + carries], *(jnp.flip(value, 0) for value in given[consts + carries :])]
-    start, unravel = ravel_pytree(given[consts : consts + carries])
-    if not jnp.issubdtype(start.dtype, np.floating):
+    if not all(jnp.issubdtype(carry.dtype, np.floating) for carry in given[consts : consts + carries]):
         return None
+    start, unravel = ravel_pytree(given[consts : consts + carries])
 
     def step(state: Any, xs: list[Any]) -> Any:
         new = jaxprs.run(body.jaxpr, body.consts, [*given[:consts], *unravel(state), *xs])

@@ -5,6 +5,7 @@ Each composition knows three things: the `element` that stands for one update, h
 `algebras.Layout`. All are JAX functions: the meter reads them, and the certificate runs them.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -196,10 +197,12 @@ class Machine:
     dtypes: tuple[Any, ...]
     lows: tuple[int, ...]
     sizes: tuple[int, ...]
+    ahead: int
+    """After so many steps, whatever the start, the carries are states."""
 
     @property
     def states(self) -> int:
-        return int(np.prod(self.sizes, dtype=int))
+        return math.prod(self.sizes)
 
     def digits(self) -> np.ndarray:
         """The rows of every state: states × rows."""

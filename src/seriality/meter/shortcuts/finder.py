@@ -13,6 +13,7 @@ from ..algebra import INPUT
 from ..degree import degrees, reading
 from ..interpret import Interpreter, Known
 from ..maxplus import NONE
+from ..measurement import Group
 from .loops import Loop, Planned, trace
 from .ranges import Range, of_value, union
 
@@ -37,11 +38,15 @@ class Finder:
     def __call__(self, eqn: JaxprEqn, known: Known, reader: Interpreter) -> Any:
         """The part that takes the place of a scan, or None."""
         written = reader.scan_as_written(eqn, known)
-        loop, shortened, shorter = self.planned(eqn, known, written.work)
+        try:
+            loop, shortened, shorter = self.planned(eqn, known, written.work)
+        except NameError:  # an axis of devices has a name inside of its shard_map alone
+            self.leave(eqn, eqn.params["length"], written, "it names an axis of a shard_map")
+            return None
         part, refused = None, ""
         if shorter is not None:
             part = reader.body(jaxprs.alive(shorter.jaxpr), known)
-            if part.work > self.most_blow_up * written.work:
+            if part.work > self.most_blow_up * written.work > 0:
                 refused = f"{part.work / written.work:,.0f} times the work"
                 part = None
         if id(eqn) in self.ranges:
@@ -49,6 +54,14 @@ class Finder:
         if part is None or _longest(part.paths) >= _longest(written.paths):
             return None
         return part
+
+    def leave(self, eqn: JaxprEqn, length: int, written: Any, reason: str) -> None:
+        """Tell of a loop that is left as it is."""
+        self._kept.append(eqn)
+        cost = Cost(written.work, _longest(written.paths))
+        group = Group((), "serial", culprit=f"not looked into: {reason}")
+        loop = measurement.Loop(jaxprs.where(eqn)[0], length, (group,), cost, cost)
+        self.loops.setdefault(id(eqn), loop)
 
     def counted(self, eqn: JaxprEqn, count: int) -> Jaxpr:
         """A while loop of known length as a scan, which is then one of the loops."""

@@ -137,6 +137,8 @@ def _residues(value: Any) -> Residues:
     """Numbers of a program, which are fractions of integers, modulo the prime."""
 
     def one(number: float) -> int:
+        if not np.isfinite(number):
+            raise ZeroDivisionError
         fraction = Fraction(float(number))
         return fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME
 

@@ -178,6 +178,12 @@ class Loop:
             kinds != {"integer"} or len({np.dtype(dtype) for dtype in update.dtypes}) > 1
         ):
             raise NotInAlgebra(_last(update))
+        if kinds == {"complex"}:
+            for eqn in update.jaxpr.eqns:  # parts of a complex number are linear over the reals alone
+                if any(_kind(jaxprs.dtype(atom)) == "complex" for atom in eqn.invars) and any(
+                    _kind(jaxprs.dtype(atom)) != "complex" for atom in eqn.outvars
+                ):
+                    raise NotInAlgebra(eqn)
         shaped = layout(update.shapes, follow(update.jaxpr, update.identities, RING))
         is_stopped = any(eqn.primitive.name == "stop_gradient" for eqn in update.jaxpr.eqns)
         return Affine(shaped, update.dtypes, not is_stopped), "affine", shaped.rows
@@ -205,12 +211,13 @@ class Loop:
         others = self._ranges(update)
         count = len(update.carries)
         held: list[Range] = [(0, 1) if _kind(dtype) == "boolean" else None for dtype in update.dtypes]
+        ahead = 0
         for _ in range(4):  # a smaller range of the old carries may give a smaller one of the new
             known = dict(zip(update.jaxpr.invars, [*held, *others], strict=True))
             new = ranges(update.jaxpr, known)[:count]
             if new == held:
                 break
-            held = new
+            held, ahead = new, ahead + 1
         else:
             known = dict(zip(update.jaxpr.invars, [*held, *others], strict=True))
             if not _inside(ranges(update.jaxpr, known)[:count], held):
@@ -221,7 +228,7 @@ class Loop:
                 raise NotInAlgebra(_last(update))
             lows += [found[0]] * shaped.rows_of(carry)
             sizes += [found[1] - found[0] + 1] * shaped.rows_of(carry)
-        machine = Machine(shaped, update.dtypes, tuple(lows), tuple(sizes))
+        machine = Machine(shaped, update.dtypes, tuple(lows), tuple(sizes), ahead)
         if len(sizes) > 12 or machine.states > MOST_STATES:
             raise NotInAlgebra(_last(update))
         return machine, "finite", machine.states
@@ -368,12 +375,13 @@ def _trajectories(plan: Planned, is_shortened: bool, values: _Values, first: lis
 
         return lax.scan(step, first, stepped, length=length)[1]
     composition = plan.composition
-    ahead: list[Any] = []
+    ahead: list[list[Any]] = []
     if isinstance(composition, Machine):  # where it starts may be no state of the machine, what follows is
-        first = update(first, at([value[0] for value in stepped]))
-        ahead, stepped, length = first, [value[1:] for value in stepped], length - 1
+        for _ in range(min(composition.ahead, length)):
+            first = update(first, at([value[0] for value in stepped]))
+            ahead, stepped, length = [*ahead, first], [value[1:] for value in stepped], length - 1
         if length == 0:
-            return [value[None] for value in ahead]
+            return [jnp.stack(steps) for steps in zip(*ahead, strict=True)]
 
     def element(now: list[Any]) -> Any:
         beside = at(now)
@@ -391,11 +399,10 @@ def _trajectories(plan: Planned, is_shortened: bool, values: _Values, first: lis
     )
     states = jax.vmap(composition.apply, in_axes=(0, None))(prefix(composition.combine, elements), start)
     after = jax.vmap(lambda packed: composition.layout.unpack(packed, update.dtypes))(states)
-    return (
-        [jnp.concatenate([one[None], rest]) for one, rest in zip(ahead, after, strict=True)]
-        if ahead
-        else after
-    )
+    if not ahead:
+        return after
+    before = [jnp.stack(steps) for steps in zip(*ahead, strict=True)]
+    return [jnp.concatenate([early, late]) for early, late in zip(before, after, strict=True)]
 
 
 def trace(loop: Loop, shortened: Sequence[bool]) -> ClosedJaxpr:

@@ -134,7 +134,7 @@ def _ordered(rule: Any) -> Any:
 
 _max = _ordered(lambda a, b: (max(a[0], b[0]), max(a[1], b[1])))
 _min = _ordered(lambda a, b: (min(a[0], b[0]), min(a[1], b[1])))
-_clamp = _ordered(lambda low, x, high: (min(max(low[0], x[0]), high[1]), min(max(low[0], x[1]), high[1])))
+_clamp = _ordered(lambda low, x, high: (min(max(low[0], x[0]), high[0]), min(max(low[1], x[1]), high[1])))
 
 
 def _select(eqn: JaxprEqn, operands: Sequence[Range]) -> Range:
