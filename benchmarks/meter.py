@@ -17,15 +17,17 @@ within a turn. Memory is the peak of a fresh process that imports, builds and co
 part above its imports.
 """
 
+import gc
 import importlib
+import math
 import os
 import resource
-import statistics
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -97,18 +99,18 @@ def model(name: str, tokens: int, *, device: str, attention: str = "eager") -> P
     import torch
     import transformers
 
-    config = getattr(transformers, f"{name}Config")(attn_implementation=attention)
-    # without a cache, the two Transformers look for packed texts, which reads data
-    options = {"use_cache": False} if name == "Mamba" else {}
+    if name == "Mamba":
+        config, options = transformers.MambaConfig(num_hidden_layers=24), {"use_cache": False}
+    else:  # with a cache, or they look for packed texts, which reads data
+        config, options = getattr(transformers, f"{name}Config")(attn_implementation=attention), {}
 
     class Logits(torch.nn.Module):
         """One tensor in, one tensor out, as fvcore needs it."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.model = getattr(transformers, f"{name}{'LMHeadModel' if name == 'GPT2' else 'ForCausalLM'}")(
-                config
-            )
+            head = "LMHeadModel" if name == "GPT2" else "ForCausalLM"
+            self.model = getattr(transformers, name + head)(config)
 
         def forward(self, words: torch.Tensor) -> torch.Tensor:
             return self.model(words, **options).logits
@@ -156,13 +158,13 @@ def unroll(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Subject:
-    """A program, its truth, and how often it is timed at most. `fresh`: each counter's memory is measured."""
+    """A program and its truth; whether memory is measured; turns over `--repeats`, 0: only counted."""
 
     library: str
     truth: int
     build: Callable[[], Program]
-    fresh: bool = False
-    most_repeats: int = 1_000
+    has_memory: bool = False
+    share: float = 1
 
 
 SUBJECTS: Mapping[str, Subject] = {
@@ -171,8 +173,8 @@ SUBJECTS: Mapping[str, Subject] = {
             "PyTorch",
             gpt2_products(1024),
             partial(model, "GPT2", 1024, device=device, attention=attention),
-            fresh=attention == "sdpa",
-            most_repeats=1_000 if device == "meta" else 1,
+            has_memory=attention == "sdpa",
+            share=1 if device == "meta" else 0.2 if attention == "sdpa" else 0,
         )
         for device in ("meta", "cpu")
         for attention in ("eager", "sdpa")
@@ -182,18 +184,24 @@ SUBJECTS: Mapping[str, Subject] = {
             "PyTorch",
             llama_products(2048),
             partial(model, "Llama", 2048, device="meta", attention=attention),
-            fresh=attention == "sdpa",
+            has_memory=attention == "sdpa",
         )
         for attention in ("eager", "sdpa")
     },
     "Mamba-130M, meta": Subject(
-        "PyTorch", mamba_products(128, padded=True), partial(model, "Mamba", 128, device="meta"), fresh=True
+        "PyTorch",
+        mamba_products(128, padded=True),
+        partial(model, "Mamba", 128, device="meta"),
+        has_memory=True,
+        share=0.6,
     ),
-    "Mamba-130M, 16 tokens, cpu": Subject(
-        "PyTorch", mamba_products(16, padded=True), partial(model, "Mamba", 16, device="cpu"), most_repeats=1
+    "Mamba, 16 tokens, cpu": Subject(
+        "PyTorch", mamba_products(16, padded=True), partial(model, "Mamba", 16, device="cpu"), share=0.6
     ),
     **{
-        f"nn.LSTM, {device}": Subject("PyTorch", lstm_products(32, 64), partial(torch_lstm, device=device))
+        f"nn.LSTM, {device}": Subject(
+            "PyTorch", lstm_products(32, 64), partial(torch_lstm, device=device), share=4
+        )
         for device in ("meta", "cpu")
     },
     **{
@@ -201,8 +209,8 @@ SUBJECTS: Mapping[str, Subject] = {
             "JAX",
             truth,
             partial(build, unrolled=unrolled),
-            fresh=not unrolled and name != "512 matvecs",
-            most_repeats=1 if unrolled and name == "Mamba-130M" else 1_000,
+            has_memory=not unrolled and name != "512 matvecs",
+            share=4 if not unrolled else 0.2 if name == "Mamba-130M" else 1,
         )
         for name, truth, build in (
             ("GPT-2", gpt2_products(1024), partial(example, "gpt2", 1024)),
@@ -247,9 +255,8 @@ def flop_counter_mode(truth: int, fn: Any, *arguments: Any) -> Count:
 def fvcore(truth: int, fn: Any, *arguments: Any) -> Count:
     from fvcore.nn import FlopCountAnalysis
 
-    analysis = (
-        FlopCountAnalysis(fn, arguments).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    )
+    analysis = FlopCountAnalysis(fn, arguments)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     found = analysis.by_operator()
     products = sum(int(found[name]) for name in ("linear", "addmm", "matmul", "bmm", "einsum", "conv"))
     return Count(2 * products, 2 * int(analysis.total()), left_out=tuple(analysis.unsupported_ops()))
@@ -323,14 +330,15 @@ def attempt(counter: Counter, truth: int, program: Program) -> Count:
 # What runs in a process of its own
 
 
-def quiet(library: str) -> Any:
-    """No warnings, and no gradients."""
+def prepared(library: str) -> AbstractContextManager[Any]:
+    """No warnings; and of PyTorch no gradients, and one thread, for two lose much on a busy machine."""
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     warnings.simplefilter("ignore")
     if library == "JAX":
         return nullcontext()
     import torch
 
+    torch.set_num_threads(1)
     return torch.no_grad()
 
 
@@ -345,12 +353,13 @@ def peak_mb() -> float:
 
 
 def memory(subject: str, counter: str) -> dict[str, float]:
-    """Peaks of this process: after its library, after all imports, after building, after one count."""
+    """Peaks of this process: at its start, with its library, with all imports, and after one count."""
     found = SUBJECTS[subject]
-    with quiet(found.library):
-        peaks = {"python_mb": peak_mb()}
-        importlib.import_module("torch" if found.library == "PyTorch" else "jax.numpy")
-        peaks["library_mb"] = peak_mb()
+    peaks = {"python_mb": peak_mb()}
+    importlib.import_module("torch" if found.library == "PyTorch" else "jax.numpy")
+    peaks["library_mb"] = peak_mb()
+    count, needed = COUNTERS[found.library][counter]
+    with prepared(found.library):
         if found.library == "PyTorch":
             import transformers
 
@@ -358,30 +367,34 @@ def memory(subject: str, counter: str) -> dict[str, float]:
                 getattr(transformers, name)  # imported when it is asked for
         else:
             importlib.import_module("seriality.meter.examples")
-        count, needed = COUNTERS[found.library][counter]
         for name in needed:
             importlib.import_module(name)
         peaks["imports_mb"] = peak_mb()
         program = found.build()
-        peaks["built_mb"] = peak_mb()
         attempt(count, found.truth, program)
-        return peaks | {"peak_mb": peak_mb()}
+    return peaks | {"peak_mb": peak_mb()}
 
 
 def turns(subject: str, repeats: int) -> tuple[dict[str, Count], dict[str, list[float]]]:
-    """What each counter says of a program, and its seconds, turn by turn."""
+    """What each counter says of a program, and its seconds, turn by turn; none clears up after another."""
     from measuring import alternate
 
     found = SUBJECTS[subject]
     said: dict[str, set[Count]] = {}
-    with quiet(found.library):
+    with prepared(found.library):
         program = found.build()
 
         def block(name: str, counter: Counter) -> None:
             said.setdefault(name, set()).add(attempt(counter, found.truth, program))
 
-        blocks = {name: partial(block, name, entry[0]) for name, entry in COUNTERS[found.library].items()}
-        seconds = alternate(blocks, min(repeats, found.most_repeats))
+        blocks: dict[str, Callable[[], object]] = {}
+        for name, (counter, _) in COUNTERS[found.library].items():
+            if name in ALONE.values() and not found.share:
+                continue
+            blocks |= {name: partial(block, name, counter), f"{name}, swept": gc.collect}
+        gc.collect()
+        gc.freeze()  # what is there by now is not looked through again
+        seconds = alternate(blocks, math.ceil(repeats * found.share))
     for name, counts in said.items():
         if len(counts) > 1:
             raise SystemExit(f"{name} says different things of {subject}: {counts}")
@@ -398,11 +411,12 @@ def rows_of(
     peaks: Mapping[str, Mapping[str, float]],
 ) -> list[dict[str, Any]]:
     """One row for each counter."""
+    from measuring import Timing
+
     found = SUBJECTS[subject]
     rows = []
     for name, count in said.items():
-        median, minimum = statistics.median(seconds[name]), min(seconds[name])
-        row = {
+        row: dict[str, Any] = {
             "program": subject,
             "library": found.library,
             "counter": name,
@@ -414,37 +428,37 @@ def rows_of(
             "left_out": count.left_out,
             "failure": count.failure,
         }
-        if count.failure is None:
-            row |= {"median_s": median, "minimum_s": minimum, "repeats": len(seconds[name])}
+        if seconds[name] and count.failure is None:
+            time = Timing.of(seconds[name])
+            row |= {"median_s": time.median_s, "minimum_s": time.minimum_s, "repeats": len(seconds[name])}
             if FCM in said:
-                row["of_flop_counter_mode"] = median / statistics.median(seconds[FCM])
-                row["of_flop_counter_mode_minima"] = minimum / min(seconds[FCM])
-        if found.library == "JAX" and name == OURS:
-            rest = [all_ - trace for all_, trace in zip(seconds[OURS], seconds[ALONE["JAX"]], strict=True)]
-            row |= {"after_tracing_median_s": statistics.median(rest), "after_tracing_minimum_s": min(rest)}
+                theirs = Timing.of(seconds[FCM])
+                row["of_flop_counter_mode"] = time.median_s / theirs.median_s
+                row["of_flop_counter_mode_minima"] = time.minimum_s / theirs.minimum_s
+            if found.library == "JAX" and name == OURS:
+                traced = zip(seconds[OURS], seconds[ALONE["JAX"]], strict=True)
+                rest = Timing.of([whole - trace for whole, trace in traced])
+                row |= {"after_tracing_median_s": rest.median_s, "after_tracing_minimum_s": rest.minimum_s}
         rows.append(row | dict(peaks.get(name, {})))
     return rows
 
 
-def cells(row: Mapping[str, Any], first: bool) -> list[str]:
+def cells(row: Mapping[str, Any]) -> list[str]:
     """A row of the table; what is not known or does not apply is a dash."""
 
     def number(key: str, form: str, unit: float = 1) -> str:
         return "–" if row.get(key) is None else format(row[key] * unit, form)
 
-    exact = row["products"] == row["truth"]
-    alone = row["counter"] in ALONE.values()
+    own = f" ({row['peak_mb'] - row['imports_mb']:,.0f})" if "peak_mb" in row else ""
     return [
-        row["program"] if first else "",
-        row["counter"],
-        row["failure"] or ("" if alone else number("products", ",")),
-        "" if alone else "0" if exact else number("error", "+.2%"),
+        "  " + row["counter"],
+        textwrap.fill(row["failure"] or "", 18) or number("products", ","),
+        "0" if row["products"] == row["truth"] else number("error", "+.2%"),
         number("median_s", ",.1f", 1e3),
         number("of_flop_counter_mode", ".2f"),
         number("after_tracing_median_s", ".1f", 1e3),
-        number("peak_mb", ",.0f"),
-        "–" if row.get("peak_mb") is None else f"{row['peak_mb'] - row['imports_mb']:,.0f}",
-        "" if alone else number("span", ","),
+        number("peak_mb", ",.0f") + own,
+        number("span", ","),
     ]
 
 
@@ -454,29 +468,31 @@ def main() -> None:
     chosen = options(__doc__, repeats=5)
     here = machine("jax", "jaxlib", "torch", "transformers", "fvcore", "calflops")
     rows: list[dict[str, Any]] = []
+    lines: list[list[str]] = []
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as fresh:
+    with (
+        ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as fresh,
+        ProcessPoolExecutor(1, mp_context=spawn) as warm,
+    ):
         for name, subject in SUBJECTS.items():
-            counters = COUNTERS[subject.library] if subject.fresh else ()
-            peaks = {counter: fresh.submit(memory, name, counter).result() for counter in counters}
-            rows += rows_of(name, *fresh.submit(turns, name, chosen.repeats).result(), peaks)
+            counters = [c for c in COUNTERS[subject.library] if c not in ALONE.values()]
+            peaks = {c: fresh.submit(memory, name, c).result() for c in counters if subject.has_memory}
+            found = rows_of(name, *warm.submit(turns, name, chosen.repeats).result(), peaks)
+            lines += [[name, f"{subject.truth:,}", *[""] * 6], *map(cells, found)]
+            rows += found
     show(
-        f"Operations in matrix products, 2 a multiply-add (medians of up to {chosen.repeats} turns)",
-        ["program", "counter", "counted", "error", "ms", "of FCM", "rest ms", "peak MB", "own", "span"],
-        [
-            cells(row, not place or rows[place - 1]["program"] != row["program"])
-            for place, row in enumerate(rows)
-        ],
+        f"Operations in matrix products (medians; {chosen.repeats} turns, more of short programs)",
+        ["program", "truth, counted", "error", "ms", "of FCM", "rest", "MB (own)", "span"],
+        lines,
     )
-    imports = {
-        f"{row['library']}, {row['counter']}": (row["python_mb"], row["library_mb"], row["imports_mb"])
-        for row in rows
-        if "peak_mb" in row
-    }
+    imports = {f"{row['library']}, {row['counter']}": row for row in rows if "peak_mb" in row}
     show(
         "Peak MB of imports, before anything is built or counted",
         ["", "Python", "with its library", "with all"],
-        [[name, *(f"{value:,.0f}" for value in peaks)] for name, peaks in imports.items()],
+        [
+            [name, *(f"{row[key]:,.0f}" for key in ("python_mb", "library_mb", "imports_mb"))]
+            for name, row in imports.items()
+        ],
     )
     if chosen.keep:
         keep("meter", {"machine": here, "repeats": chosen.repeats, "rows": rows})

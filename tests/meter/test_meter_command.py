@@ -213,8 +213,8 @@ def test_json_holds_the_measurement_exactly():
     assert [each["kind"] for each in told["loops"]] == [loop.kind for loop in found.loops]
     grows = told["growth"]
     assert (grows["size"], grows["span"]["formula"], grows["degree"]) == ("tokens", "4n", "serial")
-    assert grows["span"]["spans"] == [[n, 4 * n] for n in (16, 32, 64, 128)]
-    assert grows["work"]["spans"][-1] == [128, found.work]
+    assert grows["span"]["values"] == [[n, 4 * n] for n in (16, 32, 64, 128)]
+    assert grows["work"]["values"][-1] == [128, found.work]
     assert (told["tree"]["work"], told["tree"]["span"]) == (found.work, found.span)
     assert sum(step["steps"] for step in told["path"]) == found.span
 
