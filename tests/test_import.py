@@ -23,9 +23,14 @@ def test_importing_the_package_loads_nothing_heavy():
     assert loaded_after("import seriality; dir(seriality); seriality.__version__; seriality.Cost") == []
 
 
-@pytest.mark.parametrize("name", ["measure", "TASKS", "STUDIES"])
+@pytest.mark.parametrize("name", ["certify", "TASKS", "STUDIES"])
 def test_what_is_heavy_would_be_noticed(name):
     assert "jax" in loaded_after(f"import seriality; seriality.{name}")
+
+
+def test_a_pytorch_program_needs_no_jax():
+    script = "from seriality import measure; import torch; measure(torch.nn.Linear(2, 2), torch.ones(3, 2))"
+    assert "jax" not in loaded_after(script)
 
 
 def test_records_and_claims_need_no_jax():

@@ -11,7 +11,8 @@ measured one is evidence. `docs/meter.md` tells what is counted.
 
     rules, measurement                    what operations cost, and what a measurement is, for both front ends
     program                               `measure`
-    jaxprs, primitives, interpret, parts  the JAX front end; `maxplus` is its algebra
+    jax_program                           the JAX front end, with jaxprs, primitives, interpret and parts
+    maxplus                               the algebra of its longest paths
     profile                               its tree of functions and its critical path
     pytorch                               the PyTorch front end
     shortcuts, degree, algebra            the two detectors of shortcuts
@@ -19,16 +20,27 @@ measured one is evidence. `docs/meter.md` tells what is counted.
     examples                              ready programs
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .laws import Growth, Scaling, growth
 from .measurement import Loop, Measurement, Region, Step
 from .program import measure
 from .rules import COST_MODELS
-from .shortcuts import Certificate, certify, reassociate
 
 if TYPE_CHECKING:
     from .pytorch import measure_generate as measure_generate
+    from .shortcuts import Certificate as Certificate
+    from .shortcuts import certify as certify
+    from .shortcuts import reassociate as reassociate
+
+_LAZY = {
+    "Certificate": ".shortcuts",
+    "certify": ".shortcuts",
+    "measure_generate": ".pytorch",
+    "reassociate": ".shortcuts",
+}
+"""Names that bring JAX or PyTorch, which are there for those who ask for them."""
 
 __all__ = [
     "COST_MODELS",
@@ -48,8 +60,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "measure_generate":  # PyTorch is there for those who ask for it
-        from .pytorch import measure_generate
-
-        return measure_generate
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

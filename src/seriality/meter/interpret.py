@@ -25,10 +25,10 @@ from jax.extend.core import Jaxpr, JaxprEqn, Var
 from ..cost import Cost
 from . import jaxprs, rules
 from .maxplus import NONE, extend, no_paths, product, reachable
-from .measurement import Bound, Control
+from .measurement import Bound, Settings
 from .parts import Body, Branches, Chain, Copies, Gated, Leaf, Made, Rearranged, Repeat, Rows, Unchanged
 from .primitives import RULES
-from .rules import CHOICE, NOTHING, CostModel, Declared, Operation
+from .rules import CHOICE, NOTHING, Operation
 
 Known = tuple[bool, ...]
 
@@ -41,17 +41,6 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user of the meter chooses."""
-
-    cost_model: CostModel
-    control: Control
-    trips: int | None
-    declared: Declared
-    lists_uncounted: bool
 
 
 def known_rows(rows: Rows) -> Known:

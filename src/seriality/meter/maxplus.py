@@ -67,3 +67,9 @@ def up_to(step: Int[np.ndarray, "size size"], count: int) -> Int[np.ndarray, "si
 def reachable(paths: Int[np.ndarray, "outputs inputs"]) -> Bool[np.ndarray, " outputs"]:
     """Which outputs end some path."""
     return (paths != NONE).any(axis=1)
+
+
+def longest(paths: Int[np.ndarray, "..."]) -> int:
+    """The longest of all paths, 0 if there is none."""
+    found = paths.max(initial=NONE)
+    return 0 if found == NONE else int(found)

@@ -11,12 +11,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..cost import Cost
+from .rules import CostModel, Declared
 
 Bound = Literal["exact", "upper", "lower", "assumed", "neither"]
 """How a number relates to the truth. "neither": several reasons that pull apart."""
 
 Control = Literal["full", "data"]
 """Whether what a predicate decides waits for it ("full"), or only the choice of its result ("data")."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user of the meter chooses."""
+
+    cost_model: CostModel
+    control: Control
+    trips: int | None
+    declared: Declared
+    lists_uncounted: bool
+
 
 Kind = Literal["none", "affine", "max-plus", "min-plus", "finite", "linear-fractional", "serial"]
 """How a group of carries that need each other is updated: by which algebra it composes, if by any."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn
 
-from .interpret import Interpreter, Place, Settings
-from .maxplus import NONE
-from .measurement import Profile, Region, Step
+from .interpret import Interpreter, Place
+from .maxplus import longest
+from .measurement import Profile, Region, Settings, Step
 from .parts import Leaf, Trace
 from .rules import Operation
 
@@ -24,7 +24,7 @@ def profile(jaxpr: Jaxpr, settings: Settings) -> Profile:
     reader = Interpreter(settings, located=True)
     body = reader.body(jaxpr, (False,) * len(jaxpr.invars))
     trace: Trace = {}
-    if body.paths.max(initial=NONE) > 0:
+    if longest(body.paths):
         output, source = np.unravel_index(int(np.argmax(body.paths)), body.paths.shape)
         trace = body.trace(int(output), int(source))
     works: Counter[tuple[str, ...]] = Counter()
@@ -37,7 +37,7 @@ def profile(jaxpr: Jaxpr, settings: Settings) -> Profile:
 
     def span(place: tuple[str, ...]) -> int:
         inside = _Focused(settings, located=True, place=place).body(jaxpr, (False,) * len(jaxpr.invars))
-        return max(0, int(inside.paths.max(initial=NONE)))
+        return longest(inside.paths)
 
     def region(place: tuple[str, ...], name: str) -> Region:
         own = [other for other in works if other[: len(place)] == place]

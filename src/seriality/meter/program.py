@@ -1,25 +1,14 @@
-"""`measure`: one call for a program of either front end."""
+"""`measure`: one call for a program of either front end. Each is loaded when it is needed."""
 
 import difflib
-import math
 import sys
 from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, cast, get_args
 
-import numpy as np
-
 from ..cost import Cost
-from . import jaxprs
-from .algebra import INPUT
-from .degree import degrees
-from .interpret import Interpreter, Settings
-from .maxplus import NONE
-from .measurement import Control, Measurement, joint
-from .parts import total
-from .profile import profile
+from .measurement import Control, Measurement, Settings
 from .rules import COST_MODELS, CostModel, Declared
-from .shortcuts.finder import Finder, scans
 
 
 def measure(
@@ -68,39 +57,9 @@ def measure(
             declared=settings.declared,
             lists_uncounted=settings.lists_uncounted,
         )
-    closed = jaxprs.trace(fn, *args)
-    jaxpr = closed.jaxpr
-    reader = Interpreter(settings)
-    unknown = (False,) * len(jaxpr.invars)
-    body = reader.body(jaxpr, unknown)
-    cost = reassociated = Cost(body.work, _span(body.paths))
-    for name in sorted(set(settings.declared) - reader.declarations):
-        reader.notes[f"declared, but not in the program: {name}"] = "exact"
-    finder = Finder(most_blow_up, scans(closed))
-    if finder.ranges or reader.has_while:
-        shorter = Interpreter(settings, finder).body(jaxpr, unknown)
-        if _span(shorter.paths) < cost.span:
-            reassociated = Cost(shorter.work, _span(shorter.paths))
-    degree = max((min(found) for found in degrees(jaxpr, [INPUT] * len(jaxpr.invars))), default=0.0)
-    return Measurement(
-        cost,
-        settings.cost_model,
-        joint(set(reader.notes.values())),
-        settings.control,
-        reassociated,
-        tuple(finder.loops.values()),
-        max(0.0, degree) if degree < math.inf else None,
-        tuple(sorted(reader.uncounted)),
-        tuple(reader.notes),
-        total(body, lambda leaf: leaf.work if leaf.operation.layer else 0),
-        total(body, lambda leaf: int(leaf.work > 0)),
-        _profile=lambda: profile(jaxpr, settings),
-    )
+    from .jax_program import measure_program
 
-
-def _span(paths: np.ndarray) -> int:
-    longest = paths.max(initial=NONE)
-    return 0 if longest == NONE else int(longest)
+    return measure_program(fn, args, settings, most_blow_up)
 
 
 def _settings(
@@ -141,11 +100,9 @@ def _is_torch(fn: Any, args: Any) -> bool:
     torch = sys.modules.get("torch")
     if torch is None:
         return False
-    import jax
-
     kinds = (torch.nn.Module, torch.Tensor)
-    leaves = jax.tree.leaves(args, is_leaf=lambda leaf: isinstance(leaf, kinds))
-    if any(jaxprs.is_data(leaf) for leaf in leaves):
+    leaves = torch.utils._pytree.tree_leaves(args)
+    if not any(isinstance(leaf, kinds) for leaf in leaves) and any(hasattr(leaf, "shape") for leaf in leaves):
         return False
     closed = [cell.cell_contents for cell in getattr(fn, "__closure__", None) or () if _is_filled(cell)]
     return any(isinstance(leaf, kinds) for leaf in (getattr(fn, "__self__", fn), *leaves, *closed))

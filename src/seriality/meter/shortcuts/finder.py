@@ -12,7 +12,7 @@ from .. import jaxprs, measurement
 from ..algebra import INPUT
 from ..degree import degrees, reading
 from ..interpret import Interpreter, Known
-from ..maxplus import NONE
+from ..maxplus import longest
 from ..measurement import Group
 from .loops import Loop, Planned, trace
 from .ranges import Range, of_value, union
@@ -51,14 +51,14 @@ class Finder:
                 part = None
         if id(eqn) in self.ranges:
             self.loops.setdefault(id(eqn), self._told(loop, shortened, written, part, refused))
-        if part is None or _longest(part.paths) >= _longest(written.paths):
+        if part is None or longest(part.paths) >= longest(written.paths):
             return None
         return part
 
     def leave(self, eqn: JaxprEqn, length: int, written: Any, reason: str) -> None:
         """Tell of a loop that is left as it is."""
         self._kept.append(eqn)
-        cost = Cost(written.work, _longest(written.paths))
+        cost = Cost(written.work, longest(written.paths))
         group = Group((), "serial", culprit=f"not looked into: {reason}")
         loop = measurement.Loop(jaxprs.where(eqn)[0], length, (group,), cost, cost)
         self.loops.setdefault(id(eqn), loop)
@@ -107,8 +107,8 @@ class Finder:
                 culprit = f"{group.kind} of {group.states:,} rows or states, refused: {reason}"
                 group = replace(group, kind="serial", culprit=culprit)
             groups.append(group)
-        cost = Cost(written.work, _longest(written.paths))
-        shorter = cost if part is None else Cost(part.work, _longest(part.paths))
+        cost = Cost(written.work, longest(written.paths))
+        shorter = cost if part is None else Cost(part.work, longest(part.paths))
         if shorter.span >= cost.span:
             shorter = cost
         return measurement.Loop(
@@ -133,11 +133,6 @@ def _degree(loop: Loop) -> Any:
         if answer in found:
             return answer
     return "unknown"
-
-
-def _longest(paths: np.ndarray) -> int:
-    longest = paths.max(initial=NONE)
-    return 0 if longest == NONE else int(longest)
 
 
 def scans(closed: ClosedJaxpr) -> dict[int, tuple[Range, ...]]:
