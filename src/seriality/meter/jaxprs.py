@@ -135,9 +135,7 @@ _HELD = ("jaxpr", "call_jaxpr", "call", "callee")
 
 def called(eqn: JaxprEqn) -> Jaxpr:
     """The inner jaxpr of a call."""
-    return opened(
-        next(eqn.params[name] for name in ("jaxpr", "call_jaxpr", "call", "callee") if name in eqn.params)
-    )
+    return opened(next(eqn.params[name] for name in _HELD if name in eqn.params))
 
 
 def inner(eqn: JaxprEqn, operands: Sequence[Any]) -> Iterator[tuple[Jaxpr, Sequence[Any]]]:

@@ -169,12 +169,12 @@ def _chosen_in_windows(eqn: JaxprEqn) -> Operation:
 
 
 def _tridiagonal_solve(eqn: JaxprEqn) -> Operation:
-    """Forward elimination and back substitution (Thomas): a row a step, 8 operations a row."""
+    """Forward elimination and back substitution (Thomas): 8 operations and 4 steps a row."""
     rows = shape(eqn.invars[0])[-1]
     return Operation(8 * _outputs(eqn), 4 * rows, 4 * rows) if _outputs(eqn) else NOTHING
 
 
-# Operations of the textbook algorithms, with and without vectors (Golub and Van Loan 2013).
+# Operations of the textbook algorithms, with vectors where they are asked for (Golub and Van Loan 2013).
 
 
 def _eigh(eqn: JaxprEqn) -> Operation:
