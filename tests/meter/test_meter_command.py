@@ -397,7 +397,6 @@ def test_a_program_without_pytorch_is_refused_as_its(monkeypatch):
 
 
 def test_a_module_of_pytorch_takes_tensors_without_memory(folder):
-    pytest.importorskip("torch")
     (folder / "net.py").write_text(
         "import torch\n\nnet = torch.nn.Linear(8, 4)\n\n\ndef f(x):\n    return torch.mm(x, x)\n"
     )
