@@ -22,13 +22,13 @@ Control = Literal["full", "data"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user of the meter chooses."""
+    """What the user of the meter chooses. Trips are for loops that are not run, as those of JAX are not."""
 
-    cost_model: CostModel
-    control: Control
-    trips: int | None
-    declared: Declared
-    lists_uncounted: bool
+    cost_model: CostModel = "unit"
+    control: Control = "full"
+    trips: int | None = None
+    declared: Declared = field(default_factory=dict)
+    lists_uncounted: bool = False
 
 
 Kind = Literal["none", "affine", "max-plus", "min-plus", "finite", "linear-fractional", "serial"]

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ...cost import Cost
-from ..measurement import Control, Measurement
+from ..measurement import Control, Measurement, Settings
 from ..rules import CostModel, Declared
-from .mode import Settings
 from .program import Recording, record
 
 RUN = 4
@@ -51,7 +50,8 @@ def measure_generate(
     for name, value in (("prompt_length", prompt_length), ("new_tokens", new_tokens), ("batch", batch)):
         if value < 1:
             raise ValueError(f"{name}={value}; allowed is an integer from 1 up, as in {name}=16")
-    decoding = _Decoding(model, batch, cost_model, Settings(control, declared, lists_uncounted))
+    settings = Settings(cost_model, control, None, declared or {}, lists_uncounted)
+    decoding = _Decoding(model, batch, settings)
     if new_tokens > RUN:
         found = decoding.extrapolated(prompt_length, new_tokens)
         if found is not None:
@@ -99,7 +99,6 @@ class _Decoding:
 
     model: nn.Module
     batch: int
-    cost_model: CostModel
     settings: Settings
     steps: dict[int, _Step] = field(default_factory=dict)
 
@@ -118,7 +117,7 @@ class _Decoding:
     def added(self, recording: Recording, token: int) -> _Step:
         """What one token of a recording adds to those before it."""
         readings = [recording.reading(count) for count in (token - 1, token)]
-        before, after = (reading.cost(self.cost_model) for reading in readings)
+        before, after = (reading.cost(self.settings.cost_model) for reading in readings)
         earlier, later = (
             recording.recorder.graph.launched[node] for node in recording.results[token - 2 : token]
         )
@@ -138,7 +137,7 @@ class _Decoding:
         self.steps[start], fourth = self.added(first, 3), self.added(first, 4)
         if first.recorder.reads or self.step(start + 1) != fourth:
             return None
-        found, rest = first.measurement(self.cost_model), self.between(start, end)
+        found, rest = first.measurement(self.settings.cost_model), self.between(start, end)
         degrees = [first.reading(count).log2_degree() for count in (2, 3, 4)]
         growth = degrees[2] - degrees[1]
         is_steady = abs(growth - (degrees[1] - degrees[0])) < 1e-3
@@ -149,7 +148,7 @@ class _Decoding:
         )
         return replace(
             found,
-            cost=first.reading(2).cost(self.cost_model).then(rest.cost),
+            cost=first.reading(2).cost(self.settings.cost_model).then(rest.cost),
             products=first.reading(2).products + rest.products,
             log2_degree=degrees[2] + (new_tokens - RUN) * growth if is_steady else None,
             notes=(*found.notes, note),

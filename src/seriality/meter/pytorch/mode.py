@@ -14,7 +14,6 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -29,8 +28,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from ...cost import Cost
-from ..measurement import Bound, Control
-from ..rules import CHOICE, NOTHING, Declared, Operation, elementwise
+from ..measurement import Bound, Settings
+from ..rules import CHOICE, NOTHING, Operation, elementwise
 from . import regions
 from .canonical import SUBSTITUTES
 from .graph import INPUT, KNOWN, Graph, Place
@@ -50,15 +49,6 @@ _STANDARD = sysconfig.get_paths()["stdlib"]
 
 class UncountedError(NotImplementedError):
     """An operator without a rule."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user of the meter chooses."""
-
-    control: Control = "full"
-    declared: Declared | None = None
-    lists_uncounted: bool = False
 
 
 class Recorder(TorchDispatchMode):
@@ -270,7 +260,7 @@ class Recorder(TorchDispatchMode):
             return self._higher_order
         name, schema = func._schema.name.split("::")[1], func._schema
         base = name[:-1] if name.endswith("_") and not name.endswith("__") else name
-        declared = (self.settings.declared or {}).get(func._schema.name)
+        declared = self.settings.declared.get(func._schema.name)
         if declared is not None:
             return self._operator(func, Rule(_declared(declared)))
         if func.namespace in ("prim", "profiler"):

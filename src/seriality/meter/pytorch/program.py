@@ -32,10 +32,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..measurement import Control, Measurement, joint
+from ..measurement import Control, Measurement, Settings, joint
 from ..rules import CostModel, Declared
 from .graph import INPUT, KNOWN, Reading
-from .mode import Interception, Recorder, Settings, UncountedError
+from .mode import Interception, Recorder, UncountedError
 
 
 def measure_program(
@@ -58,7 +58,8 @@ def measure_program(
     >>> print(measure_program(lambda x: torch.tanh(x @ x), (torch.empty(8, 8, device="meta"),)))
     work 1,088, span 2 in the unit model
     """
-    return record(fn, args, Settings(control, declared, lists_uncounted)).measurement(cost_model)
+    settings = Settings(cost_model, control, None, declared or {}, lists_uncounted)
+    return record(fn, args, settings).measurement(cost_model)
 
 
 @dataclass(frozen=True)
