@@ -28,7 +28,7 @@ def split_of(task: AbstractTask, prompt: Int[Array, "batch length"]) -> Int[Arra
 
     A sum of tokens times odd constants that differ by place, then the finaliser of MurmurHash3 (Appleby).
     """
-    beginning = prompt[:, : task.leading(min(shared_depth(task) + 1, task.max_depth))]
+    beginning = task.lineage(prompt, min(shared_depth(task) + 1, task.max_depth))
     place = jnp.arange(1, beginning.shape[1] + 1, dtype=jnp.uint32)
     state = (beginning.astype(jnp.uint32) * (_mix(place) | 1)).sum(-1, dtype=jnp.uint32)
     share = _mix(state) % SHARES

@@ -104,7 +104,7 @@ class Trial:
             "task": {
                 "name": type(self.task).__name__,
                 "version": self.task.version,
-                **dataclasses.asdict(self.task),  # type: ignore[call-overload]
+                **self.task.settings(),
             },
             "solver": resolved(self.solver),
             "training": {

@@ -13,11 +13,16 @@ from .base import AbstractTask
 from .circuit_value import CircuitValue
 from .elementary_automaton import ElementaryAutomaton
 from .monoids import MONOIDS, Monoid, monoid
+from .registry import Tasks, UnusableTask
 from .words import Words
 
-TASKS: dict[str, type[AbstractTask]] = {
-    task.__name__: task for task in (Words, ElementaryAutomaton, CircuitValue)
-}
+TASKS = Tasks(
+    (
+        Words,
+        ElementaryAutomaton,
+        CircuitValue,
+    )
+)
 """Every task by its name; each has defaults for all of its dials."""
 
 __all__ = [
@@ -27,6 +32,8 @@ __all__ = [
     "CircuitValue",
     "ElementaryAutomaton",
     "Monoid",
+    "Tasks",
+    "UnusableTask",
     "Words",
     "monoid",
 ]

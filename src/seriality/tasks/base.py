@@ -6,10 +6,12 @@ scoring are the same for all tasks and live here. It knows nothing of solvers: w
 """
 
 import abc
+import dataclasses
 import math
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +37,29 @@ class AbstractTask(abc.ABC):
 
     version: ClassVar[int]
 
+    other_values: ClassVar[Mapping[str, object]] = {}
+    """A second value for each dial that a `check_task` cannot move by adding one: names, odd numbers."""
+
+    dials_without_cost: ClassVar[tuple[str, ...]] = ()
+    """The dials that move the instances and leave the cost of the reference as it is."""
+
+    @property
+    def guess_rate(self) -> float:
+        """No one answer is right for a larger share of the instances of `max_depth`; `check_task` tests it."""
+        return 0.5
+
+    def settings(self) -> dict[str, Any]:
+        """The dials as plain JSON: what a record keeps and a digest is made of.
+
+        A dial that joined a version later, `field(default=..., metadata={"later": True})`, is left out where
+        it has its default: the instances are the same, and so are the records of them.
+        """
+        kept = dataclasses.asdict(self)  # type: ignore[call-overload]
+        for each in dataclasses.fields(self):  # type: ignore[arg-type]
+            if each.metadata.get("later") and kept[each.name] == each.default:
+                del kept[each.name]
+        return kept
+
     @property
     @abc.abstractmethod
     def format(self) -> Format:
@@ -59,10 +84,16 @@ class AbstractTask(abc.ABC):
         """The number of different prompts of this depth, which never falls with depth; where some are
         likelier than others, how many there would be were all as likely as the likeliest."""
 
-    @abc.abstractmethod
     def leading(self, depth: int) -> int:
         """The first so many tokens of a prompt fix an instance of this depth that it continues: its labels
-        and trace hold the answer to that one too."""
+        and trace hold the answer to that one too. All of a prompt's fields if it continues none."""
+        return self.format.prompt_length - self.format.answer_length
+
+    def lineage(self, prompt: Int[Array, "batch prompt_length"], depth: int) -> Int[Array, "batch tokens"]:
+        """What prompts of this depth and deeper must share to be in one split: the beginning that answers
+        the same shallower questions. A task whose instances come in equivalent forms (Sudoku) gives what is
+        the same in all of them."""
+        return prompt[:, : self.leading(depth)]
 
     @abc.abstractmethod
     def draw(
@@ -87,13 +118,39 @@ class AbstractTask(abc.ABC):
         """Work and span of `reference` in the `unit` cost model, in closed form; the meter must agree."""
 
     @abc.abstractmethod
-    def render(
+    def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
+        """The question in plain text, whole: the rules, the instance, and in what form to answer."""
+
+    @abc.abstractmethod
+    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
+        """The prompt that `render` shows as this text; a ValueError of one line if there is none."""
+
+    def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
+        """An answer as one line of plain text; also a wrong one, or one that is no answer at all."""
+        return " ".join(self.format.tokens[token] for token in answer.tolist())
+
+    def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
+        """The answer that `render_answer` shows as this text; a ValueError of one line if there is none."""
+        return in_full(self.token_ids(text.split()), self.format.answer_length, "answer")
+
+    def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
+        """The serial steps in plain text, a line for each unit of depth."""
+        steps = trace.reshape(self.max_depth, -1).tolist()
+        tokens = self.format.tokens
+        return "\n".join(" ".join(tokens[token] for token in step) for step in steps if step[0] != PAD)
+
+    def picture(
         self,
         prompt: Int[np.ndarray, " prompt_length"],
         trace: Int[np.ndarray, " trace_length"],
         answer: Int[np.ndarray, " answer_length"],
-    ) -> str:
-        """One instance as plain text for a reader; the answer shown is the one given."""
+    ) -> str | None:
+        """An instance with its steps as an SVG, where a picture says more than text."""
+        return None
+
+    def token_ids(self, words: Iterable[str]) -> Int[np.ndarray, " words"]:
+        """The ids of tokens given by their texts; a ValueError that names the first that is none."""
+        return np.array([_token_id(self.format.tokens, word) for word in words], np.int32)
 
     def sample(
         self, count: int, *, key: Key[Array, ""], depth: int | Int[Array, "..."] | None = None
@@ -173,6 +230,39 @@ def _digits(bits: UInt32[Array, " words"], choice: int, count: int) -> UInt32[Ar
         digits.append(bits % np.uint32(choice))
         bits = bits // np.uint32(choice)
     return jnp.stack(digits, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _ids(tokens: tuple[str, ...]) -> dict[str, int]:
+    return {text: i for i, text in enumerate(tokens)}
+
+
+def _token_id(tokens: tuple[str, ...], word: str) -> int:
+    if (found := _ids(tokens).get(word)) is None:
+        own = tokens[FIRST:]
+        few = ", ".join(own[:8]) + (", ..." if len(own) > 8 else "")
+        raise ValueError(f"{shortened(word)} is no token of this task; allowed are {few}")
+    return found
+
+
+def in_full(tokens: Int[np.ndarray, " words"], length: int, what: str) -> Int[np.ndarray, " words"]:
+    """The tokens, if they are as many as wanted; else a ValueError."""
+    if len(tokens) != length:
+        raise ValueError(f"{what}: {len(tokens)} tokens, must be {length}")
+    return tokens
+
+
+def line_after(text: str, label: str) -> str:
+    """The rest of the line that begins with `label: `; a ValueError if there is none, or more than one."""
+    found = [line[len(label) + 1 :] for line in text.splitlines() if line.startswith(f"{label}:")]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} lines begin with {label + ':'!r}, must be one")
+    return found[0].strip()
+
+
+def shortened(text: str, length: int = 40) -> str:
+    """A user's text as a quotation of bounded length."""
+    return repr(text if len(text) <= length else f"{text[:length]}…")
 
 
 def lay_out(fields: Int[Array, " field_length"], answer_length: int) -> Int[Array, " prompt_length"]:
