@@ -160,7 +160,14 @@ class AbstractTask(abc.ABC):
         Instance i is a function of `fold_in(key, i)` and its depth alone, so batch size never changes data.
         `depth` may be traced, and must then lie in 1..max_depth; known depths outside are a ValueError.
         """
-        return _sample(self, count, key, self._depths(count, depth))
+        return _sample(self, jnp.arange(count), self._depths(count, depth), key)
+
+    def sample_at(
+        self, index: Int[Array, " batch"], *, key: Key[Array, ""], depth: int | Int[Array, "..."] | None = None
+    ) -> Instances:
+        """The instances of these indices among all that `sample` draws with this key: for reading a large
+        sample in parts, and single instances again."""
+        return _sample(self, index, self._depths(len(index), depth), key)
 
     def score(self, answer: Int[Array, "batch answer_length"], instances: Instances) -> Bool[Array, " batch"]:
         """Whether each answer is right in all of its tokens."""
@@ -188,9 +195,11 @@ class AbstractTask(abc.ABC):
         return jnp.broadcast_to(wanted.astype(jnp.int32), (count,))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _sample(task: AbstractTask, count: int, key: Key[Array, ""], depth: Int[Array, " count"]) -> Instances:
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
+@partial(jax.jit, static_argnums=0)
+def _sample(
+    task: AbstractTask, index: Int[Array, " batch"], depth: Int[Array, " batch"], key: Key[Array, ""]
+) -> Instances:
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
     prompt, labels, trace, answer = jax.vmap(lambda depth, key: task.draw(depth, key=key))(depth, keys)
     return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
 
