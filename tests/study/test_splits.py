@@ -13,7 +13,16 @@ from seriality.instance import PAD
 from seriality.study import Training
 from seriality.study.run import EVALUATION_KEY
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
-from seriality.tasks import TASKS, CircuitValue, ElementaryAutomaton, Words, monoid
+from seriality.tasks import (
+    TASKS,
+    CircuitValue,
+    ElementaryAutomaton,
+    IteratedSquaring,
+    PointerChase,
+    Rollout,
+    Words,
+    monoid,
+)
 
 SPLITS = (TRAIN, VALIDATION, TEST)
 KEY = jax.random.key(3)
@@ -22,6 +31,9 @@ LARGE = [
     Words("registers", length=14),
     ElementaryAutomaton(rule=110, width=14, steps=2),
     CircuitValue(gates_per_layer=3, layers=2),
+    PointerChase(hops=2, nodes=12),
+    IteratedSquaring(squarings=2, bits=16),
+    Rollout(horizon=2, size=8),
 ]
 COUNT = 800
 
@@ -56,6 +68,9 @@ DIVIDED = {
     ("Words(monoid='registers', length=14, generators='few')", 1): "723c52d87729619b",
     ("ElementaryAutomaton(rule=110, width=14, steps=2)", 1): "e0ccd9bc9c068fc6",
     ("CircuitValue(gates_per_layer=3, layers=2, wiring='deep')", 1): "3da3719d34de8336",
+    ("PointerChase(hops=2, nodes=12, graph='cycle')", 1): "333326cc1d52a194",
+    ("IteratedSquaring(squarings=2, bits=16, order='hidden')", 1): "34e4d477f5d030f2",
+    ("Rollout(horizon=2, size=8, dynamics='automaton', truncation=0)", 1): "671fb698e6c5bae0",
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the
 division, or the key of evaluation, raises it. Records name that version, so an entry is never altered."""

@@ -5,6 +5,9 @@
 | `Words` | letters | constant depth (NC1-complete) over S5, A5 | two registers |
 | `ElementaryAutomaton` | steps | any polylogarithm (P-complete) under Rule 110 | Rule 90 |
 | `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
+| `PointerChase` | hops | constant depth (complete for L) | the nodes in order |
+| `IteratedSquaring` | squarings | any polylogarithm, by assumption | φ(N) is known |
+| `Rollout` | steps | any polylogarithm (P-hard); constant depth if states are listed | truncation |
 
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
 """
@@ -12,8 +15,11 @@ The complexities are of the worst instance as all dials grow, and hold if the cl
 from .base import AbstractTask
 from .circuit_value import CircuitValue
 from .elementary_automaton import ElementaryAutomaton
+from .iterated_squaring import IteratedSquaring
 from .monoids import MONOIDS, Monoid, monoid
+from .pointer_chase import PointerChase
 from .registry import Tasks, UnusableTask
+from .rollout import ReturnEstimates, Rollout, return_estimates
 from .words import Words
 
 TASKS = Tasks(
@@ -21,6 +27,9 @@ TASKS = Tasks(
         Words,
         ElementaryAutomaton,
         CircuitValue,
+        PointerChase,
+        IteratedSquaring,
+        Rollout,
     )
 )
 """Every task by its name; each has defaults for all of its dials."""
@@ -31,9 +40,14 @@ __all__ = [
     "AbstractTask",
     "CircuitValue",
     "ElementaryAutomaton",
+    "IteratedSquaring",
     "Monoid",
+    "PointerChase",
+    "ReturnEstimates",
+    "Rollout",
     "Tasks",
     "UnusableTask",
     "Words",
     "monoid",
+    "return_estimates",
 ]

@@ -134,7 +134,7 @@ class PointerChase(AbstractTask):
             drawn = uniform(np.full(n + 1, n), key=key)
             start, table = drawn[0], drawn[1:]
         else:
-            order = jax.random.permutation(key, n)  # the cycle, from its start
+            order = jnp.argsort(jax.random.bits(key, (n,)))  # the cycle, from its start
             start, table = order[0], jnp.zeros_like(order).at[order].set(jnp.roll(order, -1))
         start, table = start + FIRST, table + FIRST
         _, walk = jax.lax.scan(self._hop(table), start, length=self.hops)

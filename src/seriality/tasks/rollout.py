@@ -172,7 +172,7 @@ class Rollout(AbstractTask):
             fields = uniform(np.full(n + 8, 2), key=key) + FIRST
         else:
             for_cycle, for_rest = jax.random.split(key)
-            order = jax.random.permutation(for_cycle, n)
+            order = jnp.argsort(jax.random.bits(for_cycle, (n,)))
             own = jnp.zeros_like(order).at[order].set(jnp.roll(order, -1))
             other, policy, pays = jnp.split(uniform(np.repeat([n, 2, 4], n), key=for_rest), 3)
             moves = [jnp.where(policy == action, own, other) + FIRST_STATE for action in (0, 1)]
