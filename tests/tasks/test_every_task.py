@@ -39,9 +39,9 @@ EXAMPLES = [
     PointerChase(hops=4, nodes=18, graph="list"),
     IteratedSquaring(squarings=4, bits=12),
     IteratedSquaring(squarings=4, bits=12, order="known"),
-    Rollout(horizon=4, size=9),
-    Rollout(horizon=4, size=9, dynamics="map"),
-    Rollout(horizon=4, size=9, truncation=2),
+    Rollout(horizon=4, size=12),
+    Rollout(horizon=4, size=12, dynamics="map"),
+    Rollout(horizon=4, size=12, truncation=2),
 ]
 EVERY = pytest.mark.parametrize("task", EXAMPLES, ids=str)
 ONE_EACH = pytest.mark.parametrize("task", {type(task): task for task in EXAMPLES}.values(), ids=str)
@@ -110,9 +110,9 @@ INSTANCES_OF = {
     ("PointerChase(hops=4, nodes=18, graph='list')", 1): "6a18faecfc3dcb58",
     ("IteratedSquaring(squarings=4, bits=12, order='hidden')", 1): "08614fd369519156",
     ("IteratedSquaring(squarings=4, bits=12, order='known')", 1): "03d9fb5eeaa927d3",
-    ("Rollout(horizon=4, size=9, dynamics='automaton', truncation=0)", 1): "f1807bc775165db1",
-    ("Rollout(horizon=4, size=9, dynamics='map', truncation=0)", 1): "c0d2b8600d90ebc4",
-    ("Rollout(horizon=4, size=9, dynamics='automaton', truncation=2)", 1): "773be3a98946bbf5",
+    ("Rollout(horizon=4, size=12, dynamics='automaton', truncation=0)", 1): "e0bf39394a9e358f",
+    ("Rollout(horizon=4, size=12, dynamics='map', truncation=0)", 1): "c10df8a3dc9be469",
+    ("Rollout(horizon=4, size=12, dynamics='automaton', truncation=2)", 1): "be5d2421c18a2cff",
 }
 """A digest of each example's instances, by the version of its task. Records name the version they were made
 with, so an entry is never altered: other instances are another version."""
@@ -209,10 +209,10 @@ def test_the_control_is_a_twin_with_a_shortcut(task):
         (IteratedSquaring(4, 12), "squarings", 5),
         (IteratedSquaring(4, 12), "bits", 13),
         (IteratedSquaring(4, 12), "order", "known"),
-        (Rollout(4, 9), "horizon", 5),
-        (Rollout(4, 9), "size", 10),
-        (Rollout(4, 9), "dynamics", "map"),
-        (Rollout(4, 9), "truncation", 2),
+        (Rollout(4, 12), "horizon", 5),
+        (Rollout(4, 12), "size", 13),
+        (Rollout(4, 12), "dynamics", "map"),
+        (Rollout(4, 12), "truncation", 2),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -39,7 +39,7 @@ def simulate(text):
                 row[0] = 1 - row[0]
             row = [int((row[i - 1], row[i], row[(i + 1) % n]) not in DIES) for i in range(n)]
             states.append("".join(map(str, row)))
-            rewards.append(2 * row[0] + row[n // 2])
+            rewards.append(2 * row[3] + row[n // 2])
     else:
         moves = [arrows(lines[f"Action {i} leads"]) for i in (0, 1)]
         policy, pays, state = arrows(lines["Policy"]), arrows(lines["Rewards"]), lines["Start"]
@@ -55,9 +55,8 @@ def sampled(task, count, depth=None):
 
 
 @DYNAMICS
-@pytest.mark.parametrize("truncation", [0, 2])
-@pytest.mark.parametrize(("horizon", "size"), [(7, 9), (20, 8)])
-def test_trace_and_answer_are_the_simulation(dynamics, truncation, horizon, size):
+@pytest.mark.parametrize(("horizon", "size", "truncation"), [(7, 13, 2), (20, 12, 0)])
+def test_trace_and_answer_are_the_simulation(dynamics, horizon, size, truncation):
     task = Rollout(horizon, size, dynamics, truncation)
     batch = sampled(task, 60, jnp.asarray(np.arange(60) % horizon + 1))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
@@ -86,22 +85,24 @@ def test_an_agent_that_never_acts_watches_rule_110():
 
 
 def every_ring(steps):
-    """All rows and policies of 8 cells: what each step pays, by plain NumPy."""
-    bits = np.array(list(product((0, 1), repeat=16)), np.int8)
-    row, policy = bits[:, :8].copy(), bits[:, 8:]
+    """All rows of 12 cells under each of 16 policies: what each step pays, by plain NumPy."""
+    policies = np.random.default_rng(0).integers(0, 2, (16, 8))
+    rows = np.array(list(product((0, 1), repeat=12)))
+    bits = np.array([[*row, *policy] for policy in policies for row in rows], np.int8)
+    row, policy = bits[:, :12].copy(), bits[:, 12:]
     pays = []
     for _ in range(steps):
-        seen = 4 * row[:, 7] + 2 * row[:, 0] + row[:, 1]
+        seen = 4 * row[:, 11] + 2 * row[:, 0] + row[:, 1]
         row[:, 0] ^= policy[np.arange(len(bits)), seen]
         before, after = np.roll(row, 1, axis=1), np.roll(row, -1, axis=1)
         row = np.where(before + 2 * row + 4 * after == 7, 0, np.where(row | after, 1, 0)).astype(np.int8)
-        pays.append(2 * row[:, 0] + row[:, 4])
+        pays.append(2 * row[:, 3] + row[:, 6])
     return bits, np.stack(pays, axis=1)
 
 
-def test_estimates_on_every_ring_of_eight_cells():
-    """Expectations over all 65,536 rows and policies, term by term."""
-    task = Rollout(horizon=5, size=8)
+def test_estimates_on_every_ring_of_twelve_cells():
+    """Expectations over all 4,096 rows under 16 policies, term by term."""
+    task = Rollout(horizon=5, size=12)
     bits, pays = every_ring(5)
     prompts = np.concatenate([bits + 2, np.full((len(bits), 5), 12), np.ones((len(bits), 2))], axis=1)
     rewards = jax.jit(jax.vmap(task.rewards))(jnp.asarray(prompts, jnp.int32))
@@ -141,7 +142,7 @@ def test_width_does_not_repair_a_truncated_estimate():
 
 @DYNAMICS
 def test_every_step_matters_for_a_stated_share(dynamics):
-    """Without its last step a ring's return is wrong unless cells 0 and n/2 are then 0: at most 1 in 3."""
+    """Without its last step a return is wrong unless that pays nothing: at most 1 in 3."""
     task = Rollout(horizon=8, size=16, dynamics=dynamics)
     rewards = np.asarray(jax.jit(jax.vmap(task.rewards))(jnp.asarray(sampled(task, 8000).prompt)))
     pays_nothing = np.mean(rewards == 0, axis=0)
@@ -157,10 +158,10 @@ def returns_of(task, count=4000):
 @pytest.mark.parametrize(
     ("dynamics", "size", "horizon"),
     [
-        *(("automaton", n, h) for n in (8, 16) for h in (1, 2, 8, 24)),
-        ("map", 8, 8),
+        *(("automaton", n, h) for n in (12, 16) for h in (1, 2, 8, 24)),
+        ("map", 12, 12),
         ("map", 16, 40),
-        ("map", 9, 1),
+        ("map", 13, 1),
     ],
 )
 def test_no_return_is_likelier_than_stated(dynamics, size, horizon):
@@ -185,15 +186,16 @@ def test_cheap_guesses(dynamics):
     assert np.mean(half + np.round((returns - half).mean()) == returns) < 0.25
 
 
-def test_the_policy_matters():
-    """Another policy, or an agent that does nothing, earns another return from the same row or map."""
-    for dynamics, place in (("automaton", slice(16, 24)), ("map", slice(32, 48))):
-        task = Rollout(horizon=8, size=16, dynamics=dynamics)
-        prompts = sampled(task, 500).prompt.copy()
-        reference = jax.jit(jax.vmap(task.reference))
-        before = np.asarray(reference(prompts))
-        prompts[:, place] ^= 1  # the tokens of 0 and 1 differ in their last bit
-        assert np.mean(np.any(reference(prompts) != before, axis=1)) > 0.8
+@DYNAMICS
+def test_the_policy_matters(dynamics):
+    """The opposite policy earns another return from the same row or map."""
+    task = Rollout(horizon=16, size=16, dynamics=dynamics)
+    prompts = sampled(task, 500).prompt.copy()
+    reference = jax.jit(jax.vmap(task.reference))
+    before = np.asarray(reference(prompts))
+    place = slice(16, 24) if dynamics == "automaton" else slice(32, 48)
+    prompts[:, place] ^= 1  # the tokens of 0 and 1 differ in their last bit
+    assert np.mean(np.any(reference(prompts) != before, axis=1)) > 0.8
 
 
 def test_the_policy_of_a_map_goes_round_all_states():
@@ -204,8 +206,8 @@ def test_the_policy_of_a_map_goes_round_all_states():
 
 @DYNAMICS
 def test_control(dynamics):
-    task = Rollout(6, 8, dynamics)
-    assert task.control == Rollout(6, 8, dynamics, truncation=2)
+    task = Rollout(6, 12, dynamics)
+    assert task.control == Rollout(6, 12, dynamics, truncation=2)
     assert task.control.control is None
     ours, theirs = sampled(task, 500), sampled(task.control, 500)
     assert np.array_equal(ours.prompt, theirs.prompt)
@@ -220,8 +222,8 @@ def test_spans_grow_as_told():
     assert laws == ["linear", "logarithmic", "constant", "constant"]
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 40), st.integers(8, 20), st.sampled_from(["automaton", "map"]), st.integers(0, 4))
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 40), st.integers(12, 20), st.sampled_from(["automaton", "map"]), st.integers(0, 4))
 def test_the_meter_agrees_with_the_declared_cost(horizon, size, dynamics, truncation):
     task = Rollout(horizon, size, dynamics, truncation)
     prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
@@ -229,7 +231,7 @@ def test_the_meter_agrees_with_the_declared_cost(horizon, size, dynamics, trunca
     assert (found.cost, found.bound) == (task.cost(), "exact")
 
 
-@pytest.mark.parametrize("task", [Rollout(4, 8), Rollout(4, 9, "map")])
+@pytest.mark.parametrize("task", [Rollout(4, 12), Rollout(4, 13, "map")])
 def test_splits_share_no_process(task):
     jitted = jax.jit(draw, static_argnums=(0, 1, 2))
     kept = task._fields - (task.dynamics == "map")
@@ -243,46 +245,50 @@ def test_splits_share_no_process(task):
 
 
 def test_conformance():
-    report = check_task(Rollout(4, 8), count=256)
+    report = check_task(Rollout(4, 12), count=256)
     assert report.passed, str(report)
 
 
-RING = """Each of the cells 0 to 7 of a ring holds 0 or 1; the row is from cell 0. In a step:
-1. The agent reads cells 7, 0 and 1, in this order, as a pattern. If its policy gives 1 for the pattern, \
+RING = """Each of the cells 0 to 11 of a ring holds 0 or 1; the row is from cell 0. In a step:
+1. The agent reads cells 11, 0 and 1, in this order, as a pattern. If its policy gives 1 for the pattern, \
 cell 0 flips; if 0, nothing happens.
 2. Then all cells change at once: a cell becomes 0 if the cell before it, itself and the cell after it were \
 111, 100 or 000, and 1 otherwise.
-3. Then the step pays 2 if cell 0 is 1, and 1 more if cell 4 is 1.
-Row: 10000000
+3. Then the step pays 2 if cell 3 is 1, and 1 more if cell 6 is 1.
+Row: 000010000000
 Policy: 000->0 001->1 010->1 011->0 100->0 101->0 110->0 111->0
 Steps: 2
 Steps that pay: all
 What do all steps pay together? Answer with that number alone, in decimal."""
 
-MAP = """There are 8 states, 0 to 7, and two actions, 0 and 1. In a step the agent takes the action that its \
+1. The agent reads cells 11, 0 and 1, in this order, as a pattern. If its policy gives 1 for the \
+pattern, cell 0 flips; if 0, nothing happens.
 policy gives for its state, goes where that action leads from there, and is paid the reward of the state it \
 comes to.
-Action 0 leads: 0->1 1->2 2->3 3->4 4->0 5->0 6->0 7->0
-Action 1 leads: 0->0 1->0 2->0 3->0 4->5 5->6 6->7 7->0
-Policy: 0->0 1->0 2->0 3->0 4->1 5->1 6->1 7->0
-Rewards: 0->0 1->1 2->2 3->3 4->0 5->0 6->1 7->3
-Start: 6
+Action 0 leads: 0->1 1->2 2->3 3->4 4->0 5->0 6->0 7->8 8->9 9->10 10->11 11->0
+Action 1 leads: 0->0 1->0 2->0 3->0 4->5 5->6 6->7 7->0 8->0 9->0 10->0 11->0
+Policy: 0->0 1->0 2->0 3->0 4->1 5->1 6->1 7->0 8->0 9->0 10->0 11->0
+Rewards: 0->0 1->1 2->2 3->3 4->0 5->0 6->1 7->3 8->0 9->0 10->1 11->3
+Start: 10
 Steps: 4
 Steps that pay: all
 What do all steps pay together? Answer with that number alone, in decimal."""
 
 
 def test_render():
-    """By hand: 010 flips cell 0, and nothing is left, then or later. From 6 one goes to 7, 0, 1 and 2."""
-    for task, text, answer in ((Rollout(4, 8), RING, "0"), (Rollout(4, 8, "map"), MAP, "6")):
+    """By hand: cell 4 alone gives 3 and 4, then 2, 3 and 4: cell 3 pays twice. From 10 to 11, 0, 1, 2."""
+    for task, text, answer in ((Rollout(4, 12), RING, "4"), (Rollout(4, 12, "map"), MAP, "6")):
         prompt = task.parse(text)
         assert task.render(prompt) == text
-        assert task.render_answer(np.asarray(task.reference(jnp.asarray(prompt)))) == answer
+        assert task.render_answer(np.asarray(jax.jit(task.reference)(prompt))) == answer
         control = task.control.parse(text.replace("pay: all", "pay: 2, the first ones"))
         assert np.array_equal(control, prompt)
-    assert task.render_answer(np.asarray(task.control.reference(jnp.asarray(prompt)))) == "3"
-    watched = Rollout(4, 8).parse(RING.replace("010->1", "010->0"))  # 10000000 -> 10000001 -> 10000011
-    assert Rollout(4, 8).render_answer(np.asarray(Rollout(4, 8).reference(jnp.asarray(watched)))) == "4"
+    assert task.render_answer(np.asarray(jax.jit(task.control.reference)(prompt))) == "3"
+    ring = Rollout(4, 12)  # cell 0 alone: left as it is, or flipped before the step
+    for kept, after in (("010->0", "100000000001"), ("010->1", "000000000000")):
+        text = RING.replace("Row: 000010000000", "Row: 100000000000").replace("010->1", kept)
+        rows, _ = ring._play(jnp.asarray(ring.parse(text)[:20]), 1)
+        assert "".join(map(str, (np.asarray(rows[0]) - 2).tolist())) == after
     assert task.parse_answer("7").tolist() == [2, 9]
     assert task.render_answer(np.array([0, 9])) == "PAD 7"
 
@@ -290,23 +296,23 @@ def test_render():
 @pytest.mark.parametrize(
     ("text", "old", "new", "fault"),
     [
-        (RING, "Row: 1", "Row: 2", r"row '20000000': must be 8 times 0 or 1"),
-        (RING, "Row: 1", "Row: 11", r"must be 8 times 0 or 1"),
+        (RING, "Row: 0", "Row: 2", r"row '200010000000': must be 12 times 0 or 1"),
+        (RING, "Row: 0", "Row: 00", r"must be 12 times 0 or 1"),
         (RING, "010->1", "010->2", r"policy '2': must be a whole number from 0 to 1"),
         (RING, " 111->0", "", r"policy: 7 are listed, must be 8"),
         (RING, "001->1 010->1", "010->1 001->1", r"policy '010->1': must be '001->' and a number"),
         (RING, "pay: all", "pay: 2, the first ones", r"must be 'all'"),
         (RING, "Steps: 2", "Steps: 5", r"steps '5': must be a whole number from 1 to 4"),
         (RING, "Policy: ", "Policies: ", r"0 lines begin with 'Policy:'"),
-        (MAP, "Policy: 0->0", "Policy: 0->1", r"is at state 0 again after 1 steps, must be 8"),
-        (MAP, "0->1 1->2", "0->8 1->2", r"action 0 '8': must be a whole number from 0 to 7"),
-        (MAP, "7->3", "7->4", r"rewards '4': must be a whole number from 0 to 3"),
-        (MAP, "Start: 6", "Start: s6", r"start 's6'"),
+        (MAP, "Policy: 0->0", "Policy: 0->1", r"is at state 0 again after 1 steps, must be 12"),
+        (MAP, "0->1 1->2", "0->12 1->2", r"action 0 '12': must be a whole number from 0 to 11"),
+        (MAP, " 7->3", " 7->4", r"rewards '4': must be a whole number from 0 to 3"),
+        (MAP, "Start: 10", "Start: s6", r"start 's6'"),
     ],
 )
 def test_bad_texts(text, old, new, fault):
     assert old in text
-    task = Rollout(4, 8, "map" if text is MAP else "automaton")
+    task = Rollout(4, 12, "map" if text is MAP else "automaton")
     with pytest.raises(ValueError, match=fault) as error:
         task.parse(text.replace(old, new))
     assert "\n" not in str(error.value)
@@ -314,8 +320,8 @@ def test_bad_texts(text, old, new, fault):
 
 def test_bad_dials():
     with pytest.raises(ValueError, match="4 faults") as error:
-        Rollout(0, 7, "chess", -1)
-    named = ("horizon=0", "size=7", "dynamics='chess'", "truncation=-1", "at least 8", "'map'")
+        Rollout(0, 11, "chess", -1)
+    named = ("horizon=0", "size=11", "dynamics='chess'", "truncation=-1", "at least 12", "'map'")
     assert all(name in str(error.value) for name in named)
     with pytest.raises(ValueError, match="make one of them smaller"):
         Rollout(2**16, 2**10)
@@ -325,7 +331,7 @@ def test_bad_dials():
 
 
 def test_picture():
-    for size, horizon in ((8, 4), MOST_DRAWN):
+    for size, horizon in ((12, 4), MOST_DRAWN):
         task = Rollout(horizon, size)
         batch = sampled(task, 1)
         drawn = task.picture(batch.prompt[0], batch.trace[0], batch.answer[0])

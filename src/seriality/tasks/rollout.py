@@ -5,16 +5,17 @@ Two kinds of `dynamics`:
 
 "automaton". The state is a ring of cells under Rule 110. An agent at cell 0 sees its cell and both
 neighbours, and its policy says at which of the eight patterns it flips its cell; then all cells take a
-step, and the step pays two for the agent's cell and one for the cell opposite. There are 2^size states, so
-they can only be visited, and the returns of t and of t - 1 steps differ by what cells hold after t steps:
-with a policy that never acts, by two cells of Rule 110, whose prediction is P-complete (Neary & Woods
-2006). So evaluating a policy is P-hard, and in P.
+step, and the step pays 2 if cell 3 is 1, and 1 more if the cell opposite the agent is. (If it were paid for
+its own cell, policies could hold that at 1, and the first rewards would tell the rest.) There are 2^size
+states, so they can only be visited, and the returns of t and of t - 1 steps differ by what two cells hold
+after t steps: under a policy that never acts, cells of Rule 110, whose prediction is P-complete (Neary &
+Woods 2006). So evaluating a policy is P-hard (two questions give one cell), and in P.
 
 "map". The states are listed, with the moves of both actions, the policy and the reward of every state. Then
 evaluation is parallel: doubling (Wyllie 1979) sums the rewards of 1, 2, 4, ... steps from all states at
 once, in a number of rounds logarithmic in the steps. The moves that the policy takes form one cycle, so
-that no walk comes back early. Hence the returns of policies are inherently serial where states are too many
-to list, which is where rollouts are used.
+that no walk comes back early. So, if NC ≠ P, returns are inherently serial where states are too many to
+list, which is where rollouts are used.
 
 Control, `truncation=h`: only the first h steps pay. The prompts are those of the task, and the span is that
 of h steps: an estimate of the return that takes constant depth. What it costs to estimate a return so is
@@ -70,8 +71,10 @@ RULE = 110
 STEP = FIRST + len(DIGITS)
 FIRST_STATE = STEP + 1
 """The token of state 0 of a map."""
-SMALLEST = 8
-"""The fewest cells: what pays is then read apart from what the agent sees."""
+SMALLEST = 12
+"""The fewest cells: those that pay then see no cell in common."""
+PAYING = 3
+"""The cell that pays 2; the one opposite the agent pays 1."""
 EARLY = 2
 """The steps that pay in the control."""
 PAID = "Steps that pay"
@@ -119,7 +122,7 @@ class Rollout(AbstractTask):
     @property
     def guess_rate(self) -> float:
         """The likeliest sum, if every step paid independently: as the first one on a ring, uniformly on a
-        map. That is exact on a map up to `size` steps; on rings up to 1.03 times as much was found."""
+        map. That is exact on a map up to `size` steps; on rings up to 1.055 times as much was found."""
         step = np.array([9, 15, 15, 25]) / 64 if self.dynamics == "automaton" else np.full(4, 1 / 4)
         sums = np.ones(1)
         for _ in range(min(self._paid, self.size, 256)):
@@ -234,7 +237,7 @@ class Rollout(AbstractTask):
                 "gives 1 for the pattern, cell 0 flips; if 0, nothing happens.",
                 "2. Then all cells change at once: a cell becomes 0 if the cell before it, itself and the "
                 "cell after it were 111, 100 or 000, and 1 otherwise.",
-                f"3. Then the step pays 2 if cell 0 is 1, and 1 more if cell {n // 2} is 1.",
+                f"3. Then the step pays 2 if cell {PAYING} is 1, and 1 more if cell {n // 2} is 1.",
                 f"Row: {''.join(map(str, values[:n]))}",
                 f"Policy: {arrows_text(PATTERNS, values[n : n + 8])}",
             ]
@@ -324,7 +327,7 @@ class Rollout(AbstractTask):
             filled = "".join(f"M{20 + a * x} {y}h{a}v{a}h-{a}z" for x, cell in enumerate(row) if cell)
             parts.append(f'<path d="{filled}" fill="#555"/>')
             if t:
-                gold = "".join(f"M{20 + a * x} {y}h{a}v{a}h-{a}z" for x in (0, n // 2) if row[x])
+                gold = "".join(f"M{20 + a * x} {y}h{a}v{a}h-{a}z" for x in (PAYING, n // 2) if row[x])
                 paid = int(number_text(steps[t - 1, n:], self.format.tokens))
                 parts.append(f'<path d="{gold}" fill="#e0a100"/>')
                 parts.append(
@@ -406,7 +409,7 @@ class Rollout(AbstractTask):
             return row, row
 
         _, rows = jax.lax.scan(step, row, length=steps)
-        return rows + FIRST, lookup(np.array([[0, 1], [2, 3]], np.int32), rows[:, 0], rows[:, n // 2])
+        return rows + FIRST, lookup(np.array([[0, 1], [2, 3]], np.int32), rows[:, PAYING], rows[:, n // 2])
 
     def _closed_loop(
         self, fields: Int[Array, " fields"]
