@@ -262,8 +262,8 @@ Steps that pay: all
 What do all steps pay together? Answer with that number alone, in decimal."""
 
 MAP = """There are 12 states, 0 to 11, and two actions, 0 and 1. In a step the agent takes the action that \
-its policy gives for its state, goes where that action leads from there, and is paid the reward of the state it \
-comes to.
+its policy gives for its state, goes where that action leads from there, and is paid the reward of the \
+state it comes to.
 Action 0 leads: 0->1 1->2 2->3 3->4 4->0 5->0 6->0 7->8 8->9 9->10 10->11 11->0
 Action 1 leads: 0->0 1->0 2->0 3->0 4->5 5->6 6->7 7->0 8->0 9->0 10->0 11->0
 Policy: 0->0 1->0 2->0 3->0 4->1 5->1 6->1 7->0 8->0 9->0 10->0 11->0

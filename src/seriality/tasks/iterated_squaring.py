@@ -49,7 +49,7 @@ from .base import (
     refuse,
     size_fault,
 )
-from .texts import DIGITS, number_text, number_tokens, whole_number
+from .texts import DIGITS, digit_tokens, number_text, number_tokens, whole_number
 
 SQUARE = FIRST + 10  # digits are FIRST + 0 to FIRST + 9
 FEWEST_BITS, MOST_BITS = 10, 31
@@ -143,7 +143,7 @@ class IteratedSquaring(AbstractTask):
         with jax.enable_x64(True):
             numbers = _number(prompt[:, : 2 * d].reshape(-1, 2, d))
             square = jax.lax.rem(numbers[:, 1] * numbers[:, 1], numbers[:, 0])
-            return jnp.concatenate([prompt[:, :d], _digits(square, d)], axis=1)
+            return jnp.concatenate([prompt[:, :d], digit_tokens(square, d)], axis=1)
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         d, count = self.digits, np.uint32(len(self._totients))
@@ -156,10 +156,10 @@ class IteratedSquaring(AbstractTask):
                 jax.lax.rem(words[i].astype(jnp.int64), prime - 3) + 2 for i, prime in ((1, p), (2, q))
             ]
             x = jax.lax.rem(residues[0] * e + residues[1] * f, modulus)  # the one that has these residues
-            fields = _digits(jnp.stack([modulus, x, lookup(self._totients, beside)]), d)
+            fields = digit_tokens(jnp.stack([modulus, x, lookup(self._totients, beside)]), d)
             walk = self._walk(x, modulus)
-            residues = _digits(walk[1:], d)
-            answer = _digits(lookup(walk, depth), d)
+            residues = digit_tokens(walk[1:], d)
+            answer = digit_tokens(lookup(walk, depth), d)
         within = jnp.arange(self.squarings) < depth
         steps = jnp.where(within, jnp.int32(SQUARE), PAD)
         prompt = lay_out(jnp.concatenate([fields.ravel(), steps]), d)
@@ -173,10 +173,10 @@ class IteratedSquaring(AbstractTask):
         with jax.enable_x64(True):
             if self.order == "hidden":
                 modulus, x = _number(prompt[: 2 * d].reshape(2, d))
-                return _digits(lookup(self._walk(x, modulus), squarings), d)
+                return digit_tokens(lookup(self._walk(x, modulus), squarings), d)
             modulus, x, totient = _number(prompt[: 3 * d].reshape(3, d))
             exponent = _power(jnp.int64(2), squarings.astype(jnp.int64), totient, ROUNDS)
-            return _digits(_power(x, exponent, modulus, self.bits), d)
+            return digit_tokens(_power(x, exponent, modulus, self.bits), d)
 
     def cost(self) -> Cost:
         """Read the numbers, count, write the answer. Between, a product and a remainder for each squaring; or
@@ -296,13 +296,6 @@ def _power(
 def _number(tokens: Int[Array, "*batch digits"]) -> Int[Array, "*batch"]:
     digits = tokens.astype(jnp.int64) - FIRST
     return digits @ (10 ** np.arange(tokens.shape[-1])[::-1])
-
-
-def _digits(numbers: Int[Array, "*batch"], count: int) -> Int[Array, "*batch digits"]:
-    """As tokens of 32 bits, the highest first."""
-    whole = jnp.broadcast_to(numbers[..., None], (*numbers.shape, count))
-    leading = jax.lax.div(whole, jnp.broadcast_to(10 ** np.arange(count)[::-1], whole.shape))
-    return (jax.lax.rem(leading, jnp.full_like(leading, 10)) + FIRST).astype(jnp.int32)
 
 
 # Number theory on the host, once for each number of bits

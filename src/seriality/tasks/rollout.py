@@ -62,6 +62,7 @@ from .texts import (
     arrow_values,
     arrows_text,
     cycle_length,
+    digit_tokens,
     number_text,
     number_tokens,
     whole_number,
@@ -183,8 +184,8 @@ class Rollout(AbstractTask):
         states, rewards = self._play(fields, h)
         returns = jnp.cumsum(jnp.where(jnp.arange(h) < self._paid, rewards, 0))
         within = jnp.arange(h) < depth
-        steps = jnp.concatenate([states, _digits(returns, self.digits)], axis=1)
-        answer = _digits(lookup(returns, depth - 1), self.digits)
+        steps = jnp.concatenate([states, digit_tokens(returns, self.digits)], axis=1)
+        answer = digit_tokens(lookup(returns, depth - 1), self.digits)
         prompt = lay_out(jnp.concatenate([fields, jnp.where(within, jnp.int32(STEP), PAD)]), self.digits)
         trace = jnp.where(within[:, None], steps, PAD).ravel()
         return prompt, ask_at_the_end(len(prompt), answer), trace, answer
@@ -200,7 +201,7 @@ class Rollout(AbstractTask):
             _, rewards = self._play(prompt[: self._fields], self._paid)
             either = jnp.stack([jnp.zeros_like(rewards), rewards])
             paid = lookup(either, (steps == STEP).astype(jnp.int32), _iota(rewards))
-            return _digits(jnp.sum(paid), self.digits)
+            return digit_tokens(jnp.sum(paid), self.digits)
         jump, pays, state = self._closed_loop(prompt)
 
         def double(carry, bit: Int[Array, ""]):
@@ -211,7 +212,7 @@ class Rollout(AbstractTask):
 
         bits = lookup(self._bits, jnp.sum(steps == STEP))
         _, paid = jax.lax.scan(double, (state, jump, lookup(pays, jump)), bits)
-        return _digits(jnp.sum(paid), self.digits)
+        return digit_tokens(jnp.sum(paid), self.digits)
 
     def cost(self) -> Cost:
         """A ring: read it, act and change every cell in each step. A map: what the policy does in each state,
@@ -466,10 +467,3 @@ OUTCOMES = np.array([RULE >> pattern & 1 for pattern in range(8)], np.int32).res
 
 def _iota(like: Array) -> Array:
     return jnp.arange(len(like), dtype=jnp.int32)
-
-
-def _digits(numbers: Int[Array, "*batch"], count: int) -> Int[Array, "*batch digits"]:
-    """As tokens, the highest first."""
-    whole = jnp.broadcast_to(numbers[..., None], (*numbers.shape, count))
-    leading = jax.lax.div(whole, jnp.broadcast_to(10 ** np.arange(count, dtype=np.int32)[::-1], whole.shape))
-    return jax.lax.rem(leading, jnp.full_like(leading, 10)) + FIRST

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
 from .base import FIRST, shortened
 
@@ -24,6 +26,14 @@ def whole_number(word: str, low: int, high: int, what: str) -> int:
 def number_tokens(number: int, digits: int) -> list[int]:
     """A number as tokens, the highest digit first, with leading zeros."""
     return [FIRST + int(digit) for digit in f"{number:0{digits}}"]
+
+
+def digit_tokens(numbers: Int[Array, "*batch"], count: int) -> Int[Array, "*batch digits"]:
+    """The same in JAX: `count` digits of each, as tokens of 32 bits; three steps of the unit model."""
+    whole = jnp.broadcast_to(numbers[..., None], (*numbers.shape, count))
+    powers = 10 ** np.arange(count, dtype=numbers.dtype)[::-1]
+    leading = jax.lax.div(whole, jnp.broadcast_to(powers, whole.shape))
+    return (jax.lax.rem(leading, jnp.full_like(leading, 10)) + FIRST).astype(jnp.int32)
 
 
 def number_text(tokens: Int[np.ndarray, " digits"], texts: tuple[str, ...]) -> str:
