@@ -158,7 +158,7 @@ class Rollout(AbstractTask):
         return None if self.truncation else replace(self, truncation=EARLY)
 
     def distinct(self, depth: int) -> int:
-        """2^(size + 8) rows with policies; n! (8n)^n maps with a start (at least: of n = 8)."""
+        """2^(size + 8) rows with policies; n! (8n)^n maps with a start (at least those of n = 12)."""
         if self.dynamics == "automaton":
             return 2 ** min(self.size + 8, 64)
         return math.factorial(SMALLEST) * (8 * SMALLEST) ** SMALLEST
