@@ -20,7 +20,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Key, UInt32
 
 from ..cost import Cost
-from ..instance import QUERY, UNASKED, Format, Instances
+from ..instance import PAD, QUERY, UNASKED, Format, Instances
 
 SPECIAL = ("PAD", "QUERY")
 """The texts of the token ids PAD and QUERY."""
@@ -37,11 +37,15 @@ class AbstractTask(abc.ABC):
 
     version: ClassVar[int]
 
-    other_values: ClassVar[Mapping[str, object]] = {}
-    """A second value for each dial that a `check_task` cannot move by adding one: names, odd numbers."""
+    @property
+    def other_values(self) -> Mapping[str, object]:
+        """Another value for each dial that `check_task` cannot move by adding one: names, odd numbers."""
+        return {}
 
-    dials_without_cost: ClassVar[tuple[str, ...]] = ()
-    """The dials that move the instances and leave the cost of the reference as it is."""
+    @property
+    def dials_without_cost(self) -> tuple[str, ...]:
+        """The dials that move the instances and leave the cost of the reference as it is."""
+        return ()
 
     @property
     def guess_rate(self) -> float:
@@ -163,7 +167,11 @@ class AbstractTask(abc.ABC):
         return _sample(self, jnp.arange(count), self._depths(count, depth), key)
 
     def sample_at(
-        self, index: Int[Array, " batch"], *, key: Key[Array, ""], depth: int | Int[Array, "..."] | None = None
+        self,
+        index: Int[Array, " batch"],
+        *,
+        key: Key[Array, ""],
+        depth: int | Int[Array, "..."] | None = None,
     ) -> Instances:
         """The instances of these indices among all that `sample` draws with this key: for reading a large
         sample in parts, and single instances again."""

@@ -88,7 +88,7 @@ class IteratedSquaring(AbstractTask):
         refuse("IteratedSquaring", faults)
 
     @property
-    def other_values(self) -> dict[str, object]:  # type: ignore[override]
+    def other_values(self) -> dict[str, object]:
         bits = 20 if self.digits != 7 else 16  # of another number of digits, so of another cost
         return {"order": "known" if self.order == "hidden" else "hidden", "bits": bits}
 

@@ -86,7 +86,7 @@ class PointerChase(AbstractTask):
         refuse("PointerChase", faults)
 
     @property
-    def other_values(self) -> dict[str, object]:  # type: ignore[override]
+    def other_values(self) -> dict[str, object]:
         hops = self.hops + 1 if 2 * self.hops + 2 <= self.nodes else max(1, self.hops - 1)
         return {"hops": hops, "graph": "cycle" if self.graph == "list" else "list"}
 

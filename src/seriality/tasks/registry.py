@@ -68,13 +68,16 @@ def _load(entry: EntryPoint) -> type[AbstractTask]:
         task = entry.load()
     except Exception as error:  # another package's import may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UnusableTask(f"task {entry.name!r} of {owner} ({entry.value}) cannot be loaded: {said}") from error
+        raise UnusableTask(
+            f"task {entry.name!r} of {owner} ({entry.value}) cannot be loaded: {said}"
+        ) from error
     if not (isinstance(task, type) and issubclass(task, AbstractTask)):
         raise UnusableTask(
             f"task {entry.name!r} of {owner} ({entry.value}) is no subclass of seriality.tasks.AbstractTask"
         )
     if task.__name__ != entry.name:
         raise UnusableTask(
-            f"task {entry.name!r} of {owner} ({entry.value}) is the class {task.__name__}; name the entry point so"
+            f"task {entry.name!r} of {owner} ({entry.value}) is the class {task.__name__}; "
+            "the entry point must have its name"
         )
     return task

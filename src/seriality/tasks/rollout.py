@@ -112,7 +112,7 @@ class Rollout(AbstractTask):
         refuse("Rollout", faults)
 
     @property
-    def other_values(self) -> dict[str, object]:  # type: ignore[override]
+    def other_values(self) -> dict[str, object]:
         longer = 40 if self.digits != 3 else 8  # with another number of digits: truncated, all that costs
         return {
             "horizon": longer if self.truncation else self.horizon + 1,

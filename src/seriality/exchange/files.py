@@ -1,0 +1,115 @@
+"""Rows as files: JSON lines here, Parquet in `parquet`. Both are written whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .plan import Refused
+
+KINDS = (".parquet", ".jsonl")
+LONGEST_LINE = 2**20
+"""The most characters of a line of predictions; what is longer is a fault of that row."""
+ROWS = 4096
+"""Rows read at a time."""
+
+Columns = dict[str, Sequence[Any] | np.ndarray]
+"""Rows by column, all columns of one length."""
+Write = Callable[[Columns], None]
+
+
+def kind_of(file: Path) -> str:
+    """The file's ending, if it is one of KINDS."""
+    if (kind := file.suffix.lower()) not in KINDS:
+        raise Refused(
+            f"file {str(file)!r} ends in {kind!r}, allowed are {' and '.join(KINDS)}; e.g. words.parquet"
+        )
+    return kind
+
+
+@contextmanager
+def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
+    """A function that appends rows; the file appears when the block ends well, and not otherwise."""
+    kind = kind_of(file)
+    if file.exists():
+        raise Refused(f"file {str(file)!r} is there already; name another, or move it away")
+    if not file.parent.is_dir():
+        raise Refused(f"folder {str(file.parent)!r} is not there; make it, or name another file")
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        if kind == ".jsonl":
+            with open(partial, "w", encoding="utf-8") as opened:
+
+                def write(columns: Columns) -> None:
+                    lists = (x.tolist() if isinstance(x, np.ndarray) else x for x in columns.values())
+                    for row in zip(*lists, strict=True):
+                        opened.write(
+                            json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n"
+                        )
+
+                yield write
+        else:
+            from .parquet import writer
+
+            with writer(partial, metadata) as append:
+                yield append
+        _move(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _move(partial: Path, file: Path) -> None:
+    """Give a finished file its name, but never over a file that has appeared meanwhile."""
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        raise Refused(f"file {str(file)!r} has appeared meanwhile and was left as it is") from None
+    except OSError:  # a file system without links
+        if file.exists():
+            raise Refused(f"file {str(file)!r} has appeared meanwhile and was left as it is") from None
+        os.replace(partial, file)
+
+
+def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
+    """Ids and predictions, some rows at a time; None where a row has none. Refused if it is no such file."""
+    if kind_of(file) == ".parquet":
+        from .parquet import read
+
+        yield from read(file, ("id", "prediction"), ROWS)
+        return
+    ids: list[Any] = []
+    given: list[Any] = []
+    named: set[str] = set()
+    for row in _json_rows(file):
+        named |= {"id", "prediction"} & row.keys()
+        ids.append(row.get("id"))
+        given.append(row.get("prediction"))
+        if len(ids) == ROWS:
+            yield ids, given
+            ids, given = [], []
+    if missing := {"id", "prediction"} - named:
+        raise Refused(f"file {str(file)!r}: no row has {' or '.join(map(repr, sorted(missing)))}")
+    if ids:
+        yield ids, given
+
+
+def _json_rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of JSON lines; a line that is none is a row without id and prediction."""
+    with open(file, "rb") as opened:
+        while line := opened.readline(LONGEST_LINE):
+            whole = line.endswith(b"\n") or len(line) < LONGEST_LINE
+            while not whole:  # pass over the rest without keeping it
+                rest = opened.readline(LONGEST_LINE)
+                whole = rest.endswith(b"\n") or len(rest) < LONGEST_LINE
+                line = b"null"
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield row if isinstance(row, dict) else {}

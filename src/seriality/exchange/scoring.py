@@ -1,0 +1,303 @@
+"""Predictions scored: accuracy by depth with intervals, reach, and what the commonest answer would give."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..analysis import reach, wilson
+from ..tasks.base import AbstractTask, shortened
+from .files import predictions
+from .plan import BATCH, MOST, SPLITS, Id, Refused, made, read_id, right, task_code
+
+REACHED = 0.9
+"""The share of right answers at which a depth counts as reached."""
+SHOWN = 3
+"""Offending rows that are named of each kind."""
+LONGEST_ANSWER = 100_000
+"""The most characters of an answer that is read; a longer one is wrong."""
+BASELINE = 2048
+"""Training instances of a depth from which the commonest answer is taken."""
+
+
+@dataclass(frozen=True)
+class DepthScore:
+    """One depth: rows asked, rows answered, right ones; accuracy of all asked, with its 95 % interval."""
+
+    depth: int
+    asked: int
+    given: int
+    right: int
+    accuracy: float
+    low: float
+    high: float
+    baseline: float
+    """The share of the same rows for which the commonest training answer is right."""
+
+
+@dataclass
+class Fault:
+    """One kind of offending rows: how many, and the first."""
+
+    what: str
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, row: int, shown: str) -> None:
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(f"row {row}: {shown}")
+
+    def __str__(self) -> str:
+        more = ["..."] if self.count > len(self.first) else []
+        return "; ".join([f"{self.count:,} {self.what}", *self.first, *more])
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a file of predictions is worth."""
+
+    task: str
+    split: str
+    seed: int
+    rows: tuple[DepthScore, ...]
+    reach: int
+    """The largest depth up to which at least `REACHED` of the answers are right at all depths scored."""
+    unreadable: Fault
+    """Answers that are none of the task's: they count as wrong."""
+    missing: Fault
+    """Rows that were asked and not answered: they count as wrong, unless only those given are scored."""
+    faults: tuple[Fault, ...]
+    """Rows that could not be scored, by kind."""
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain JSON."""
+        return asdict(self)
+
+
+def score(
+    task: AbstractTask,
+    file: Path,
+    *,
+    split: str = "test",
+    given_only: bool = False,
+    observe: Callable[[int], object] = lambda rows: None,
+) -> Score:
+    """Score a `.parquet` or `.jsonl` file with the columns `id` and `prediction` (a text, or token ids).
+
+    Answers are made again from the ids. Of every depth that occurs, all rows of the split count, those
+    without a prediction as wrong; with `given_only` just those given. `split` is "all" or one of SPLITS.
+    Rows without a usable id, of another task, twice there or of a wrong type are counted, named and left
+    out; of an id that is there twice the first counts. Memory: one bit for each instance exported.
+    """
+    if split not in (*SPLITS, "all"):
+        raise Refused(f"split is {split!r}, allowed are {', '.join(SPLITS)} and all")
+    reading = _Reading(task, split)
+    row = 0
+    for ids, given in predictions(file):
+        reading.take(row, ids, given)
+        row += len(ids)
+        observe(row)
+    if row == 0:
+        raise Refused(f"file {str(file)!r} holds no rows")
+    return reading.score(given_only)
+
+
+class _Reading:
+    """What has been read so far."""
+
+    def __init__(self, task: AbstractTask, split: str) -> None:
+        self.task, self.split = task, split
+        self.name, self.code = type(task).__name__, task_code(task)
+        self.source: tuple[int, int] | None = None
+        """Count and seed, as the first usable id gives them: one file of predictions is of one export."""
+        self.seen: dict[int, np.ndarray] = {}
+        self.given: Counter[int] = Counter()
+        self.right: Counter[int] = Counter()
+        self.guessed: Counter[int] = Counter()
+        self.elsewhere = 0
+        self.commonest: dict[int, np.ndarray] = {}
+        self.unreadable = Fault("answers that are none of this task's, counted as wrong")
+        self.faults = {
+            kind: Fault(text)
+            for kind, text in {
+                "type": "rows whose id is no text or whose prediction is neither a text nor token ids",
+                "id": "rows with an unknown id",
+                "task": f"rows of another task, other dials or another version than {task!r}",
+                "source": "rows of another export (count or seed) than the first",
+                "twice": "rows whose id was there before",
+            }.items()
+        }
+
+    def take(self, first: int, ids: list[Any], given: list[Any]) -> None:
+        kept: list[tuple[int, Id, np.ndarray]] = []
+        for row, (name, prediction) in enumerate(zip(ids, given, strict=True), first + 1):
+            if (found := self._identified(row, name, prediction)) is not None:
+                kept.append((row, found, self._answer(row, prediction)))
+        for start in range(0, len(kept), BATCH):
+            self._score(kept[start : start + BATCH])
+
+    def _identified(self, row: int, name: Any, prediction: Any) -> Id | None:
+        if not isinstance(name, str) or not isinstance(prediction, str | list):
+            self.faults["type"].add(row, f"id {_quoted(name)}, prediction {_quoted(prediction)}")
+            return None
+        found = read_id(name)
+        if found is None or not 1 <= found.count <= MOST or found.index >= found.count:
+            self.faults["id"].add(row, shortened(name))
+            return None
+        if (found.task, found.code) != (self.name, self.code):
+            self.faults["task"].add(row, shortened(name))
+            return None
+        if not 1 <= found.depth <= self.task.max_depth or found.seed >= 2**32:
+            self.faults["id"].add(row, shortened(name))
+            return None
+        self.source = self.source or (found.count, found.seed)
+        if (found.count, found.seed) != self.source:
+            self.faults["source"].add(row, shortened(name))
+            return None
+        seen = self.seen.setdefault(found.depth, np.zeros(-(-found.count // 8), np.uint8))
+        byte, bit = divmod(found.index, 8)
+        if seen[byte] >> bit & 1:
+            self.faults["twice"].add(row, shortened(name))
+            return None
+        seen[byte] |= 1 << bit
+        return found
+
+    def _answer(self, row: int, prediction: str | list[Any]) -> np.ndarray:
+        """The answer's tokens; all PAD, which is right nowhere, if it cannot be read."""
+        length, vocabulary = self.task.format.answer_length, self.task.format.vocabulary
+        try:
+            if isinstance(prediction, str):
+                if len(prediction) > LONGEST_ANSWER:
+                    raise ValueError(f"a text of {len(prediction):,} characters")
+                return np.asarray(self.task.parse_answer(prediction), np.int32)
+            whole = all(isinstance(token, int) and 0 <= token < vocabulary for token in prediction)
+            if not whole or len(prediction) != length:
+                raise ValueError(f"{len(prediction)} tokens, must be {length} in 0..{vocabulary - 1}")
+            return np.array(prediction, np.int32)
+        except ValueError as error:
+            self.unreadable.add(row, f"{_quoted(prediction)} ({' '.join(str(error).split())[:120]})")
+            return np.zeros(length, np.int32)
+
+    def _score(self, rows: list[tuple[int, Id, np.ndarray]]) -> None:
+        if not rows:
+            return
+        depth = np.array([found.depth for _, found, _ in rows])
+        index = np.array([found.index for _, found, _ in rows])
+        assert self.source is not None
+        instances, splits = made(self.task, self.source[1], depth, index)
+        pad = BATCH - len(rows)
+        answers = jnp.asarray(np.pad(np.stack([answer for *_, answer in rows]), ((0, pad), (0, 0))))
+        commonest = np.stack([self._commonest(each) for each in depth.tolist()])
+        guesses = jnp.asarray(np.pad(commonest, ((0, pad), (0, 0))))
+        padded = _padded(instances, pad)
+        is_right = np.asarray(right(self.task, answers, padded))[: len(rows)]
+        is_guessed = np.asarray(right(self.task, guesses, padded))[: len(rows)]
+        wanted = self._wanted(splits)
+        self.elsewhere += int(np.sum(~wanted))
+        for counter, which in (
+            (self.given, wanted),
+            (self.right, wanted & is_right),
+            (self.guessed, wanted & is_guessed),
+        ):
+            counter.update(depth[which].tolist())
+
+    def _wanted(self, splits: np.ndarray) -> np.ndarray:
+        return np.ones(len(splits), bool) if self.split == "all" else splits == SPLITS[self.split]
+
+    def _commonest(self, depth: int) -> np.ndarray:
+        """The commonest answer among training instances of this depth (of all, if none is for training)."""
+        if depth not in self.commonest:
+            instances, splits = made(self.task, 2**32 - 1, np.full(BASELINE, depth), np.arange(BASELINE))
+            training = splits == SPLITS["train"]
+            answers = np.asarray(instances.answer)[training if training.any() else slice(None)]
+            values, counts = np.unique(answers, axis=0, return_counts=True)
+            self.commonest[depth] = values[np.argmax(counts)]
+        return self.commonest[depth]
+
+    def score(self, given_only: bool) -> Score:
+        faults = tuple(fault for fault in self.faults.values() if fault.count)
+        if not self.given:
+            said = "; ".join(map(str, faults))
+            if self.elsewhere:
+                said = f"{self.elsewhere:,} rows are not of split {self.split!r}: --split all scores them"
+            raise Refused(f"no row can be scored: {said}")
+        assert self.source is not None
+        count, seed = self.source
+        missing = Fault(
+            "rows of the split without a prediction" + ("" if given_only else ", counted as wrong")
+        )
+        rows = []
+        for depth in sorted(self.given):
+            asked, guessed = self.given[depth], self.guessed[depth]
+            if not given_only:
+                absent, guessed_there = self._absent(depth, count, seed, missing)
+                asked, guessed = asked + absent, guessed + guessed_there
+            low, high = wilson(np.array(self.right[depth]), np.array(asked))
+            rows.append(
+                DepthScore(
+                    depth=depth,
+                    asked=asked,
+                    given=self.given[depth],
+                    right=self.right[depth],
+                    accuracy=self.right[depth] / asked,
+                    low=float(low),
+                    high=float(high),
+                    baseline=guessed / asked,
+                )
+            )
+        reached = reach(
+            np.array([row.depth for row in rows]), np.array([row.accuracy >= REACHED for row in rows])
+        )
+        return Score(
+            task=repr(self.task),
+            split=self.split,
+            seed=seed,
+            rows=tuple(rows),
+            reach=int(reached),
+            unreadable=self.unreadable,
+            missing=missing,
+            faults=faults,
+        )
+
+    def _absent(self, depth: int, count: int, seed: int, missing: Fault) -> tuple[int, int]:
+        """How many rows of the split were not given, and for how many the commonest answer is right."""
+        absent = guessed = 0
+        for start in range(0, count, BATCH):  # a multiple of 8
+            size = min(BATCH, count - start)
+            seen = np.unpackbits(self.seen[depth][start // 8 :], count=size, bitorder="little")
+            index = start + np.flatnonzero(seen == 0)
+            if not len(index):
+                continue
+            instances, splits = made(self.task, seed, np.full(len(index), depth), index)
+            wanted = self._wanted(splits)
+            pad = BATCH - len(index)
+            guesses = np.broadcast_to(self._commonest(depth), (BATCH, self.task.format.answer_length))
+            is_right = np.asarray(right(self.task, jnp.asarray(guesses), _padded(instances, pad)))[
+                : len(index)
+            ]
+            absent += int(np.sum(wanted))
+            guessed += int(np.sum(wanted & is_right))
+            for each in index[wanted].tolist():
+                missing.count += 1
+                if len(missing.first) < SHOWN:
+                    missing.first.append(str(Id(self.name, self.code, count, seed, depth, each)))
+        return absent, guessed
+
+
+def _quoted(value: Any) -> str:
+    """A user's value, shortened before it is put into text."""
+    if isinstance(value, list):
+        return f"[{', '.join(_quoted(each) for each in value[:8])}{', …' if len(value) > 8 else ''}]"
+    return shortened(value) if isinstance(value, str) else repr(value)[:40]
+
+
+def _padded(instances: Any, pad: int) -> Any:
+    return jax.tree.map(
+        lambda x: jnp.asarray(np.pad(x, ((0, pad), *((0, 0),) * (x.ndim - 1)), mode="edge")), instances
+    )
