@@ -1,4 +1,4 @@
-"""The command line: `seriality demo`, `run`, `list`, `show`, `meter`, `report`.
+"""The command line: `seriality demo`, `run`, `list`, `show`, `check`, `export`, `score`, `meter`, `report`.
 
 Progress and errors go to standard error, results to standard output. Exit codes: 0 done, 1 a store or file
 that cannot be used, 2 a name or value that is not valid, 130 stopped by Ctrl-C.
@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from os.path import samefile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from .exchange import Score
     from .meter_command import Program
     from .store import Record
     from .tasks.base import AbstractTask
@@ -197,6 +198,125 @@ def show(
 ) -> None:
     """Print an instance of a task with its serial steps and its answer, its cost and its control."""
     _carry_out(lambda stop: _show(task, dials or [], depth, seed))
+
+
+TaskArgument = Annotated[str, typer.Argument(help="A task's name; `seriality list tasks` shows them.")]
+DialsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial; may be repeated.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def check(
+    task: TaskArgument,
+    dials: DialsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Hold a task, yours too, to the contract: layout, seeding, splits, dials, costs, control, text."""
+
+    def work(stop: _Stop) -> None:
+        _use_device("auto")
+        from .conformance import check_task
+
+        made = _task(task, dials or [])
+        if made.max_depth < 2:
+            _fail(f"{made!r} has max_depth {made.max_depth}; to see growth, the check needs 2 or more")
+        found = check_task(made)
+        _print_object(found) if json else typer.echo(str(found))
+        if not found.passed:
+            _fail(f"{len(found.faults)} of {len(found.checks)} checks failed", code=1)
+
+    _carry_out(work)
+
+
+@app.command()
+def export(
+    task: TaskArgument,
+    out: Annotated[
+        Path,
+        typer.Option("--out", parser=_file, metavar="FILE", help="The file to write: .parquet or .jsonl."),
+    ],
+    count: Annotated[
+        int, typer.Option("--count", parser=_whole, metavar="N", help="Instances of each depth.")
+    ] = 1000,
+    depth: Annotated[
+        str | None, typer.Option("--depth", metavar="DEPTHS", help="8, 1..32 or 1,2,4; all if absent.")
+    ] = None,
+    dials: DialsOption = None,
+    seed: Annotated[int, typer.Option("--seed", parser=_whole, metavar="N", help="Which instances.")] = 0,
+    form: Annotated[str, typer.Option("--form", help="What rows hold: both, text or tokens.")] = "both",
+) -> None:
+    """Write instances to a file that any framework reads, with a card beside it."""
+
+    def work(stop: _Stop) -> None:
+        _use_device("auto")
+        from .exchange import Plan, Refused
+        from .exchange import export as write
+        from .exchange.export import card_of
+        from .exchange.plan import read_depths
+
+        made = _task(task, dials or [])
+        try:
+            depths = read_depths(depth or f"1..{made.max_depth}")
+            if depths[-1] > made.max_depth:
+                made = made.resized(depths[-1])
+            plan = Plan(made, depths, count, seed)
+            with _progress("rows", len(plan), stop) as observe:
+                counts = write(plan, out, form=form, observe=observe)
+        except (Refused, ValueError) as error:
+            _fail(str(error))
+        except ModuleNotFoundError as error:
+            _without(error, "Parquet", "data", "name a .jsonl file")
+        splits = ", ".join(f"{sum(rows.values()):,} {split}" for split, rows in counts.items())
+        typer.echo(f"{len(plan):,} rows ({splits}): {out}\nCard: {card_of(out)}")
+
+    _carry_out(work)
+
+
+@app.command()
+def score(
+    task: TaskArgument,
+    predictions: Annotated[
+        Path,
+        typer.Argument(parser=_file, metavar="FILE", help="Columns id, prediction: .parquet, .jsonl."),
+    ],
+    dials: DialsOption = None,
+    split: Annotated[
+        str, typer.Option("--split", help="Rows that count: train, validation, test or all.")
+    ] = "test",
+    given_only: Annotated[
+        bool, typer.Option("--given-only", help="Leave rows without a prediction out, not wrong.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Score a file of predictions: accuracy by depth with intervals, reach, the majority baseline."""
+
+    def work(stop: _Stop) -> None:
+        _use_device("auto")
+        from .exchange import Refused
+        from .exchange import score as scored
+
+        made = _task(task, dials or [])
+        try:
+            with _progress("rows", None, stop) as observe:
+                found = scored(made, predictions, split=split, given_only=given_only, observe=observe)
+        except Refused as error:
+            _fail(str(error))
+        except ModuleNotFoundError as error:
+            _without(error, "Parquet", "data", "name a .jsonl file")
+        except OSError as error:
+            _fail(f"file {str(predictions)!r} cannot be read ({error.strerror or error})", code=1)
+        if json:
+            _print_object(found)
+        else:
+            _print_score(found)
+        for fault in found.faults:
+            _tell(str(fault))
+        if found.faults:
+            raise typer.Exit(1)
+
+    _carry_out(work)
 
 
 @app.command()
@@ -520,7 +640,6 @@ def _print_entries(kind: str) -> None:
 
 def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
     """Name, one line of text and dials of every entry of a list."""
-    import inspect
 
     if kind == "claims":
         from .claims import CLAIMS
@@ -539,42 +658,52 @@ def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
             trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
             yield study.name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
         return
-    entries: Mapping[str, Callable[..., Any]]
     if kind == "tasks":
-        from .tasks import TASKS as entries
-    elif kind == "examples":
+        yield from _listed_tasks()
+        return
+    entries: Mapping[str, Callable[..., Any]]
+    if kind == "examples":
         from .meter.examples import EXAMPLES as entries
     elif kind == "networks":
         from .networks import NETWORKS as entries
     else:
         from .solvers import SOLVERS as entries
     for name, entry in entries.items():
-        dials = [
-            f"{dial.name}={dial.default!r}"
-            for dial in inspect.signature(entry).parameters.values()
-            if dial.default is not dial.empty
-        ]
-        text = (inspect.getdoc(entry) or "").partition("\n\n")[0]
-        yield name, " ".join(text.split()), ", ".join(dials) or "no dials"
+        yield _described(name, entry)
+
+
+def _listed_tasks() -> Iterator[tuple[str, str, str]]:
+    """The tasks; one of another package that cannot be loaded says so in its place."""
+    from .tasks import TASKS, UnusableTask
+
+    for name in TASKS:
+        try:
+            yield _described(name, TASKS[name])
+        except UnusableTask as error:
+            yield name, str(error), "not usable"
+
+
+def _described(name: str, entry: Callable[..., Any]) -> tuple[str, str, str]:
+    import inspect
+
+    dials = [
+        f"{dial.name}={dial.default!r}"
+        for dial in inspect.signature(entry).parameters.values()
+        if dial.default is not dial.empty
+    ]
+    text = (inspect.getdoc(entry) or "").partition("\n\n")[0]
+    return name, " ".join(text.split()), ", ".join(dials) or "no dials"
 
 
 def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
     if not 0 <= seed < 2**32:
         _fail(f"--seed is {seed}, allowed is 0 to {2**32 - 1}; e.g. --seed 0")
     _use_device("auto")
-    import inspect
-
     import jax
     import numpy as np
 
-    from .tasks import MONOIDS, TASKS
-
-    task_class = TASKS[_pick("task", name, TASKS)]
-    dials = _dials(name, [*inspect.signature(task_class).parameters], settings)
-    if "monoid" in dials:
-        _pick("monoid", dials["monoid"], MONOIDS)
+    task = _task(name, settings)
     try:
-        task = task_class(**dials)
         instance = jax.tree.map(
             lambda values: np.asarray(values[0]), task.sample(1, key=jax.random.key(seed), depth=depth)
         )
@@ -591,7 +720,28 @@ def _show(name: str, settings: list[str], depth: int | None, seed: int) -> None:
         f"cost: {_cost(task)}\n"
         f"control: {twin}\n"
     )
-    typer.echo(task.render(instance.prompt, instance.trace, instance.answer))
+    typer.echo(task.render(instance.prompt))
+    typer.echo(f"\nsteps:\n{task.render_trace(instance.trace)}")
+    typer.echo(f"\nanswer: {task.render_answer(instance.answer)}")
+
+
+def _task(name: str, settings: list[str]) -> "AbstractTask":
+    """A task with its dials as typed."""
+    import inspect
+
+    from .tasks import MONOIDS, TASKS, UnusableTask
+
+    try:
+        task_class = TASKS[_pick("task", name, TASKS)]
+    except UnusableTask as error:
+        _fail(str(error), code=1)
+    dials = _dials(name, [*inspect.signature(task_class).parameters], settings)
+    if "monoid" in dials:
+        _pick("monoid", dials["monoid"], MONOIDS)
+    try:
+        return task_class(**dials)
+    except ValueError as error:
+        _fail(str(error))
 
 
 def _cost(task: "AbstractTask") -> str:
@@ -620,6 +770,66 @@ def _dials(owner: str, names: list[str], settings: list[str]) -> dict[str, Any]:
         except ValueError:
             dials[name] = value
     return dials
+
+
+# Checking, exporting, scoring
+
+
+@contextmanager
+def _progress(what: str, total: int | None, stop: _Stop) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error while the block runs, if that is a terminal; the block ends when asked to."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=total)
+        stop.leave = bar.stop
+
+        def observe(done: int) -> None:
+            if stop.asked.is_set():
+                raise InterruptedError
+            bar.update(task, completed=done)
+
+        yield observe
+
+
+def _print_object(found: Any) -> None:
+    """A dataclass as JSON."""
+    import dataclasses
+    import json
+
+    typer.echo(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False))
+
+
+def _print_score(found: "Score") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("depth", "rows", "right", "accuracy", "95 % interval", "majority")
+    for row in found.rows:
+        table.add_row(
+            str(row.depth),
+            f"{row.asked:,}",
+            f"{row.right:,}",
+            f"{row.accuracy:.3f}",
+            f"{row.low:.3f} to {row.high:.3f}",
+            f"{row.baseline:.3f}",
+        )
+    typer.echo(f"{found.task}, seed {found.seed}, split {found.split}")
+    Console(highlight=False).print(table)
+    typer.echo(f"reach: {found.reach} (the largest depth up to which at least 90 % are right)")
+    for fault in (found.unreadable, found.missing):
+        if fault.count:
+            typer.echo(str(fault))
+
+
+def _without(error: ModuleNotFoundError, what: str, extra: str, instead: str) -> NoReturn:
+    """An optional package is not installed."""
+    if error.name != "pyarrow":
+        raise error
+    _fail(f"{what} needs {error.name}: pip install 'seriality[{extra}]', or {instead}")
 
 
 # Errors

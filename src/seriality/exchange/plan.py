@@ -1,8 +1,9 @@
 """Which instances a file holds, and how each is named.
 
-An id such as `Words-8f3a12bc-n1000-s0-d8-123` says all that is needed to make its instance again: the task,
-a digest of its dials and version, how many there are of each depth, the seed, the depth and the index. Each
-instance is a function of seed, depth and index alone, so files of one seed are prefixes of each other.
+An id such as `Words-8f3a12bc-m16-n1000-s0-d8-123` says what is needed to make its instance again: the task, a
+digest of its dials and version, its largest depth, how many there are of each depth, the seed, the depth and
+the index. An instance is a function of task, seed, depth and index alone: a smaller count gives the first
+rows of a larger one.
 
 An instance's split follows from its question, as in the studies (`study.splits`): no question is in two
 splits, and a model trained on an exported training split may be compared with a study's.
@@ -42,23 +43,24 @@ class Id(NamedTuple):
 
     task: str
     code: str
+    most: int
     count: int
     seed: int
     depth: int
     index: int
 
     def __str__(self) -> str:
-        return f"{self.task}-{self.code}-n{self.count}-s{self.seed}-d{self.depth}-{self.index}"
+        return f"{self.task}-{self.code}-m{self.most}-n{self.count}-s{self.seed}-d{self.depth}-{self.index}"
 
 
-_ID = re.compile(r"(\w+)-([0-9a-f]{8})-n(\d{1,10})-s(\d{1,10})-d(\d{1,7})-(\d{1,10})", re.ASCII)
+_ID = re.compile(r"(\w+)-([0-9a-f]{8})-m(\d{1,7})-n(\d{1,10})-s(\d{1,10})-d(\d{1,7})-(\d{1,10})", re.ASCII)
 
 
 def read_id(text: str) -> Id | None:
     """The parts of an id; None if the text is none.
 
-    >>> read_id("Words-8f3a12bc-n1000-s0-d8-123")
-    Id(task='Words', code='8f3a12bc', count=1000, seed=0, depth=8, index=123)
+    >>> read_id("Words-8f3a12bc-m16-n1000-s0-d8-123")
+    Id(task='Words', code='8f3a12bc', most=16, count=1000, seed=0, depth=8, index=123)
     """
     if len(text) > 200 or (match := _ID.fullmatch(text)) is None:
         return None
@@ -107,7 +109,8 @@ class Plan:
 
     def id(self, depth: int, index: int) -> Id:
         """The name of an instance."""
-        return Id(type(self.task).__name__, self.code, self.count, self.seed, depth, index)
+        name, most = type(self.task).__name__, self.task.max_depth
+        return Id(name, self.code, most, self.count, self.seed, depth, index)
 
     def batches(self) -> Iterator[tuple[int, Int[np.ndarray, " n"], Instances, Int[np.ndarray, " n"]]]:
         """Depth, indices, instances and splits, at most `BATCH` at a time and in order."""
@@ -156,10 +159,10 @@ def right(task: AbstractTask, answer: Int[Array, "n a"], instances: Instances) -
     return task.score(answer, instances)
 
 
-def read_depths(text: str, most: int) -> tuple[int, ...]:
+def read_depths(text: str) -> tuple[int, ...]:
     """Depths as typed: `8`, `1..32`, `1,2,4` or `1..4,8,16`.
 
-    >>> read_depths("1..3,8", most=8)
+    >>> read_depths("1..3,8")
     (1, 2, 3, 8)
     """
     found: set[int] = set()
@@ -169,9 +172,7 @@ def read_depths(text: str, most: int) -> tuple[int, ...]:
             first, last = int(low), int(high if dots else low)
         except ValueError:
             first, last = 1, 0
-        if not 1 <= first <= last <= min(most, LARGEST):
-            raise Refused(
-                f"depth {shortened(part)}: allowed is a depth in 1..{most} or a range; e.g. 1..{most}"
-            )
+        if not 1 <= first <= last <= LARGEST:
+            raise Refused(f"depth {shortened(part)}: allowed is a depth from 1, or a range; e.g. 8 or 1..32")
         found |= {*range(first, last + 1)}
     return tuple(sorted(found))

@@ -21,6 +21,8 @@ SHOWN = 3
 """Offending rows that are named of each kind."""
 LONGEST_ANSWER = 100_000
 """The most characters of an answer that is read; a longer one is wrong."""
+SIZES = 64
+"""Largest depths that are looked at in the ids of one file."""
 BASELINE = 2048
 """Training instances of a depth from which the commonest answer is taken."""
 
@@ -113,9 +115,11 @@ class _Reading:
 
     def __init__(self, task: AbstractTask, split: str) -> None:
         self.task, self.split = task, split
-        self.name, self.code = type(task).__name__, task_code(task)
-        self.source: tuple[int, int] | None = None
-        """Count and seed, as the first usable id gives them: one file of predictions is of one export."""
+        self.name = type(task).__name__
+        self.source: Id | None = None
+        """The first usable id: it tells count and seed, and one file of predictions is of one export."""
+        self.codes: dict[int, str] = {}
+        """The digest of the task's dials by its largest depth."""
         self.seen: dict[int, np.ndarray] = {}
         self.given: Counter[int] = Counter()
         self.right: Counter[int] = Counter()
@@ -150,14 +154,15 @@ class _Reading:
         if found is None or not 1 <= found.count <= MOST or found.index >= found.count:
             self.faults["id"].add(row, shortened(name))
             return None
-        if (found.task, found.code) != (self.name, self.code):
+        if not self._is_ours(found):
             self.faults["task"].add(row, shortened(name))
             return None
-        if not 1 <= found.depth <= self.task.max_depth or found.seed >= 2**32:
+        if not 1 <= found.depth <= found.most or found.seed >= 2**32:
             self.faults["id"].add(row, shortened(name))
             return None
-        self.source = self.source or (found.count, found.seed)
-        if (found.count, found.seed) != self.source:
+        if self.source is None:
+            self.source, self.task = found, self.task.resized(found.most)
+        if (found.most, found.count, found.seed) != (self.source.most, self.source.count, self.source.seed):
             self.faults["source"].add(row, shortened(name))
             return None
         seen = self.seen.setdefault(found.depth, np.zeros(-(-found.count // 8), np.uint8))
@@ -167,6 +172,17 @@ class _Reading:
             return None
         seen[byte] |= 1 << bit
         return found
+
+    def _is_ours(self, found: Id) -> bool:
+        """Whether an id is of this task, if need be with another largest depth."""
+        if found.task != self.name:
+            return False
+        if found.most not in self.codes and len(self.codes) < SIZES:
+            try:
+                self.codes[found.most] = task_code(self.task.resized(found.most))
+            except ValueError:
+                self.codes[found.most] = ""
+        return self.codes.get(found.most) == found.code
 
     def _answer(self, row: int, prediction: str | list[Any]) -> np.ndarray:
         """The answer's tokens; all PAD, which is right nowhere, if it cannot be read."""
@@ -190,7 +206,7 @@ class _Reading:
         depth = np.array([found.depth for _, found, _ in rows])
         index = np.array([found.index for _, found, _ in rows])
         assert self.source is not None
-        instances, splits = made(self.task, self.source[1], depth, index)
+        instances, splits = made(self.task, self.source.seed, depth, index)
         pad = BATCH - len(rows)
         answers = jnp.asarray(np.pad(np.stack([answer for *_, answer in rows]), ((0, pad), (0, 0))))
         commonest = np.stack([self._commonest(each) for each in depth.tolist()])
@@ -228,7 +244,7 @@ class _Reading:
                 said = f"{self.elsewhere:,} rows are not of split {self.split!r}: --split all scores them"
             raise Refused(f"no row can be scored: {said}")
         assert self.source is not None
-        count, seed = self.source
+        count, seed = self.source.count, self.source.seed
         missing = Fault(
             "rows of the split without a prediction" + ("" if given_only else ", counted as wrong")
         )
@@ -267,6 +283,7 @@ class _Reading:
 
     def _absent(self, depth: int, count: int, seed: int, missing: Fault) -> tuple[int, int]:
         """How many rows of the split were not given, and for how many the commonest answer is right."""
+        assert self.source is not None
         absent = guessed = 0
         for start in range(0, count, BATCH):  # a multiple of 8
             size = min(BATCH, count - start)
@@ -286,7 +303,7 @@ class _Reading:
             for each in index[wanted].tolist():
                 missing.count += 1
                 if len(missing.first) < SHOWN:
-                    missing.first.append(str(Id(self.name, self.code, count, seed, depth, each)))
+                    missing.first.append(str(self.source._replace(depth=depth, index=each)))
         return absent, guessed
 
 

@@ -49,7 +49,7 @@ class AbstractTask(abc.ABC):
 
     @property
     def guess_rate(self) -> float:
-        """No one answer is right for a larger share of the instances of `max_depth`; `check_task` tests it."""
+        """No one answer is right for a larger share of instances of `max_depth`; `check_task` tests it."""
         return 0.5
 
     def settings(self) -> dict[str, Any]:
