@@ -11,7 +11,7 @@ import numpy as np
 from ..instance import Instances
 from ..study.splits import SMALLEST_SPACE, shared_depth
 from .card import card
-from .files import Columns, kind_of, writing
+from .files import Columns, check_place, writing
 from .plan import NAMES, SPLITS, Plan, Refused
 
 FORMS = ("both", "text", "tokens")
@@ -34,8 +34,8 @@ def export(
     """
     if form not in FORMS:
         raise Refused(f"form is {form!r}, allowed are {', '.join(FORMS)}")
-    kind_of(file)
     beside = card_of(file)
+    check_place(file)
     if beside.exists():
         raise Refused(f"file {str(beside)!r}, the card, is there already; name another file, or move it away")
     described = description(plan, form)

@@ -31,14 +31,20 @@ def kind_of(file: Path) -> str:
     return kind
 
 
-@contextmanager
-def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
-    """A function that appends rows; the file appears when the block ends well, and not otherwise."""
-    kind = kind_of(file)
+def check_place(file: Path) -> None:
+    """Refuse a file that is there, or cannot be."""
+    kind_of(file)
     if file.exists():
         raise Refused(f"file {str(file)!r} is there already; name another, or move it away")
     if not file.parent.is_dir():
         raise Refused(f"folder {str(file.parent)!r} is not there; make it, or name another file")
+
+
+@contextmanager
+def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
+    """A function that appends rows; the file appears when the block ends well, and not otherwise."""
+    check_place(file)
+    kind = kind_of(file)
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         if kind == ".jsonl":

@@ -132,12 +132,12 @@ def made(
     seed: int,
     depth: Int[np.ndarray, " n"],
     index: Int[np.ndarray, " n"],
-    size: int = BATCH,
+    size: int,
 ) -> tuple[Instances, Int[np.ndarray, " n"]]:
     """The instances of a seed at these depths and indices, and their splits; compiled for `size` of them."""
     padded = size - len(index)
     depths = jnp.asarray(np.pad(depth, (0, padded), mode="edge").astype(np.int32))
-    indices = jnp.asarray(np.pad(index, (0, padded), mode="edge").astype(np.uint32))
+    indices = jnp.asarray(np.pad(index, (0, padded), mode="edge").astype(np.int32))
     instances, splits = _make(task, jax.random.key(seed), depths, indices)
     return jax.tree.map(lambda x: np.asarray(x)[: len(index)], (instances, splits))
 

@@ -152,23 +152,23 @@ class _Reading:
             return None
         found = read_id(name)
         if found is None or not 1 <= found.count <= MOST or found.index >= found.count:
-            self.faults["id"].add(row, shortened(name))
+            self.faults["id"].add(row, shortened(name, 100))
             return None
         if not self._is_ours(found):
-            self.faults["task"].add(row, shortened(name))
+            self.faults["task"].add(row, shortened(name, 100))
             return None
         if not 1 <= found.depth <= found.most or found.seed >= 2**32:
-            self.faults["id"].add(row, shortened(name))
+            self.faults["id"].add(row, shortened(name, 100))
             return None
         if self.source is None:
             self.source, self.task = found, self.task.resized(found.most)
         if (found.most, found.count, found.seed) != (self.source.most, self.source.count, self.source.seed):
-            self.faults["source"].add(row, shortened(name))
+            self.faults["source"].add(row, shortened(name, 100))
             return None
         seen = self.seen.setdefault(found.depth, np.zeros(-(-found.count // 8), np.uint8))
         byte, bit = divmod(found.index, 8)
         if seen[byte] >> bit & 1:
-            self.faults["twice"].add(row, shortened(name))
+            self.faults["twice"].add(row, shortened(name, 100))
             return None
         seen[byte] |= 1 << bit
         return found
@@ -192,7 +192,7 @@ class _Reading:
                 if len(prediction) > LONGEST_ANSWER:
                     raise ValueError(f"a text of {len(prediction):,} characters")
                 return np.asarray(self.task.parse_answer(prediction), np.int32)
-            whole = all(isinstance(token, int) and 0 <= token < vocabulary for token in prediction)
+            whole = all(type(token) is int and 0 <= token < vocabulary for token in prediction)
             if not whole or len(prediction) != length:
                 raise ValueError(f"{len(prediction)} tokens, must be {length} in 0..{vocabulary - 1}")
             return np.array(prediction, np.int32)
@@ -206,7 +206,7 @@ class _Reading:
         depth = np.array([found.depth for _, found, _ in rows])
         index = np.array([found.index for _, found, _ in rows])
         assert self.source is not None
-        instances, splits = made(self.task, self.source.seed, depth, index)
+        instances, splits = made(self.task, self.source.seed, depth, index, BATCH)
         pad = BATCH - len(rows)
         answers = jnp.asarray(np.pad(np.stack([answer for *_, answer in rows]), ((0, pad), (0, 0))))
         commonest = np.stack([self._commonest(each) for each in depth.tolist()])
@@ -229,7 +229,9 @@ class _Reading:
     def _commonest(self, depth: int) -> np.ndarray:
         """The commonest answer among training instances of this depth (of all, if none is for training)."""
         if depth not in self.commonest:
-            instances, splits = made(self.task, 2**32 - 1, np.full(BASELINE, depth), np.arange(BASELINE))
+            instances, splits = made(
+                self.task, 2**32 - 1, np.full(BASELINE, depth), np.arange(BASELINE), BASELINE
+            )
             training = splits == SPLITS["train"]
             answers = np.asarray(instances.answer)[training if training.any() else slice(None)]
             values, counts = np.unique(answers, axis=0, return_counts=True)
@@ -291,7 +293,7 @@ class _Reading:
             index = start + np.flatnonzero(seen == 0)
             if not len(index):
                 continue
-            instances, splits = made(self.task, seed, np.full(len(index), depth), index)
+            instances, splits = made(self.task, seed, np.full(len(index), depth), index, BATCH)
             wanted = self._wanted(splits)
             pad = BATCH - len(index)
             guesses = np.broadcast_to(self._commonest(depth), (BATCH, self.task.format.answer_length))

@@ -1,0 +1,322 @@
+"""Files out and scores back: what is written is what the task draws, and every bad row is named."""
+
+import json
+import os
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seriality.analysis import wilson
+from seriality.exchange import Plan, Refused, export, score
+from seriality.exchange import files as files_module
+from seriality.exchange import plan as plan_module
+from seriality.exchange.export import card_of
+from seriality.exchange.plan import Id, read_depths, read_id
+from seriality.study.splits import split_of
+from seriality.tasks import PointerChase
+
+TASK = PointerChase(hops=4, nodes=16)
+COUNT = 40
+PLAN = Plan(TASK, depths=(1, 2, 4), count=COUNT, seed=3)
+
+
+@pytest.fixture(autouse=True)
+def _few_at_a_time(monkeypatch):
+    """Several batches, the last of them partial."""
+    for module in (plan_module, __import__("seriality.exchange.scoring", fromlist=["BATCH"])):
+        monkeypatch.setattr(module, "BATCH", 16)
+    monkeypatch.setattr(files_module, "ROWS", 7)
+
+
+@pytest.fixture(scope="module", params=[".parquet", ".jsonl"])
+def exported(request, tmp_path_factory):
+    file = tmp_path_factory.mktemp("exported") / f"rows{request.param}"
+    counts = export(PLAN, file)
+    return file, counts, rows_of(file)
+
+
+def rows_of(file):
+    if file.suffix == ".parquet":
+        return pq.read_table(file).to_pylist()
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def write_rows(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def answered(rows, **others):
+    return [{"id": row["id"], "prediction": row["answer"]} for row in rows]
+
+
+def test_rows_are_the_instances_that_the_ids_name(exported):
+    _, _, rows = exported
+    assert len(rows) == len(PLAN) == 3 * COUNT
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows[:: len(rows) // 9]:
+        name = read_id(row["id"])
+        key = jax.random.fold_in(jax.random.key(name.seed), name.depth)
+        drawn = TASK.sample_at(jax.numpy.array([name.index]), key=key, depth=name.depth)
+        prompt, trace, answer = (np.asarray(x)[0] for x in (drawn.prompt, drawn.trace, drawn.answer))
+        assert row["depth"] == name.depth
+        assert row["prompt_tokens"] == prompt.tolist()
+        assert row["labels"] == np.asarray(drawn.labels)[0].tolist()
+        assert row["trace_tokens"] == trace.tolist()
+        assert row["answer_tokens"] == answer.tolist()
+        assert row["question"] == TASK.render(prompt)
+        assert row["solution"] == TASK.render_trace(trace)
+        assert row["answer"] == TASK.render_answer(answer)
+
+
+def test_splits_are_those_of_the_studies(exported):
+    _, counts, rows = exported
+    prompts = np.array([row["prompt_tokens"] for row in rows], np.int32)
+    codes = np.asarray(split_of(TASK, jax.numpy.asarray(prompts)))
+    assert [row["split"] for row in rows] == [("train", "validation", "test")[code] for code in codes]
+    for split in ("train", "validation", "test"):
+        for depth in PLAN.depths:
+            assert counts[split][depth] == sum((r["split"], r["depth"]) == (split, depth) for r in rows)
+    assert len({row["split"] for row in rows}) == 3
+
+
+def test_a_smaller_count_gives_the_first_rows_of_a_larger(tmp_path):
+    export(Plan(TASK, (2,), 5, 3), tmp_path / "few.jsonl", form="tokens")
+    export(Plan(TASK, (2,), 20, 3), tmp_path / "many.jsonl", form="tokens")
+    few, many = rows_of(tmp_path / "few.jsonl"), rows_of(tmp_path / "many.jsonl")
+    assert [row["prompt_tokens"] for row in few] == [row["prompt_tokens"] for row in many[:5]]
+    assert "question" not in few[0]
+
+
+def test_the_form_chooses_the_columns(tmp_path):
+    export(Plan(TASK, (2,), 3, 3), tmp_path / "text.parquet", form="text")
+    assert pq.read_schema(tmp_path / "text.parquet").names == [
+        "id", "split", "depth", "question", "solution", "answer",
+    ]  # fmt: skip
+    with pytest.raises(Refused, match="form is 'csv', allowed are both, text, tokens"):
+        export(PLAN, tmp_path / "more.parquet", form="csv")
+
+
+def test_metadata_and_card_say_how_to_make_and_score_it(exported):
+    file, counts, _ = exported
+    said = card_of(file).read_text()
+    assert "--set hops=4 --set nodes=16 --set graph=cycle --depth 1,2,4 --count 40 --seed 3" in said
+    for depth in PLAN.depths:
+        cost = TASK.resized(depth).cost()
+        assert f"| {depth} | {counts['train'][depth]} |" in said
+        assert f"| {cost.work} | {cost.span} |" in said
+    if file.suffix == ".parquet":
+        about = json.loads(pq.read_schema(file).metadata[b"seriality"])
+        assert about["dials"] == {"hops": 4, "nodes": 16, "graph": "cycle"}
+        assert about["tokens"] == list(TASK.format.tokens)
+
+
+def test_hugging_face_and_pandas_read_it(exported, tmp_path):
+    datasets, pandas = pytest.importorskip("datasets"), pytest.importorskip("pandas")
+    file, counts, rows = exported
+    kind = "parquet" if file.suffix == ".parquet" else "json"
+    loaded = datasets.load_dataset(kind, data_files=str(file), split="train", cache_dir=str(tmp_path))
+    assert loaded.num_rows == len(rows)
+    assert loaded[17] == rows[17]
+    assert loaded.filter(lambda row: row["split"] == "test").num_rows == sum(counts["test"].values())
+    frame = pandas.read_parquet(file) if kind == "parquet" else pandas.read_json(file, lines=True)
+    assert frame.groupby(["split", "depth"]).size().sum() == len(rows)
+
+
+def test_files_that_are_there_are_left_alone(tmp_path):
+    for name in ("rows.parquet", "rows.jsonl"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(Refused, match="is there already"):
+            export(PLAN, tmp_path / name)
+        assert (tmp_path / name).read_text() == "mine"
+    (tmp_path / "new.jsonl.md").write_text("mine")
+    with pytest.raises(Refused, match="the card, is there already"):
+        export(PLAN, tmp_path / "new.jsonl")
+    with pytest.raises(Refused, match=r"ends in '.csv', allowed are .parquet and .jsonl"):
+        export(PLAN, tmp_path / "rows.csv")
+    with pytest.raises(Refused, match="is not there; make it"):
+        export(PLAN, tmp_path / "nowhere" / "rows.jsonl")
+    assert sorted(os.listdir(tmp_path)) == ["new.jsonl.md", "rows.jsonl", "rows.parquet"]
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl"])
+def test_an_export_that_is_stopped_leaves_nothing(tmp_path, name):
+    def stop(made):
+        if made > 30:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        export(PLAN, tmp_path / name, observe=stop)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    with pytest.raises(Refused, match="has appeared meanwhile"):
+        export(PLAN, file, observe=lambda made: file.write_text("mine"))
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+    assert file.read_text() == "mine"
+
+
+def test_right_answers_score_one_as_text_and_as_tokens(exported, tmp_path):
+    _, counts, rows = exported
+    as_text = [{"id": row["id"], "prediction": row["answer"]} for row in rows]
+    as_tokens = [{"id": row["id"], "prediction": row["answer_tokens"]} for row in rows]
+    for given_rows in (as_text, as_tokens):
+        file = tmp_path / f"{len(os.listdir(tmp_path))}.jsonl"
+        found = score(TASK, write_rows(file, given_rows))
+        assert [(row.depth, row.asked, row.right) for row in found.rows] == [
+            (depth, count, count) for depth, count in counts["test"].items() if count
+        ]
+        assert found.reach == found.rows[-1].depth
+        assert not found.faults
+        assert not found.unreadable.count
+        assert not found.missing.count
+
+
+def test_counts_intervals_and_reach(exported, tmp_path):
+    _, _, rows = exported
+    wrong_at = {row["id"]: str((int(row["answer"]) + 1) % 16) for row in rows if row["depth"] == 2}
+    predictions = [{"id": r["id"], "prediction": wrong_at.get(r["id"], r["answer"])} for r in rows]
+    found = score(TASK, write_rows(tmp_path / "p.jsonl", predictions), split="all")
+    assert [(row.depth, row.asked, row.right) for row in found.rows] == [(1, 40, 40), (2, 40, 0), (4, 40, 40)]
+    assert found.reach == 1
+    low, high = wilson(np.array(40), np.array(40))
+    assert (found.rows[0].low, found.rows[0].high) == (float(low), float(high))
+    assert all(0 <= row.baseline <= 0.3 for row in found.rows)
+
+
+def test_the_baseline_is_the_commonest_answer_of_training(exported, tmp_path, monkeypatch):
+    _, _, rows = exported
+    scoring = __import__("seriality.exchange.scoring", fromlist=["_Reading"])
+    seven = np.array([TASK.format.tokens.index("7")], np.int32)
+    monkeypatch.setattr(scoring._Reading, "_commonest", lambda self, depth: seven)
+    found = score(TASK, write_rows(tmp_path / "p.jsonl", answered(rows)), split="all")
+    for row in found.rows:
+        assert row.baseline == np.mean([r["answer"] == "7" for r in rows if r["depth"] == row.depth])
+
+
+def test_missing_rows_are_wrong_and_named(exported, tmp_path):
+    _, counts, rows = exported
+    test = [row for row in rows if row["split"] == "test" and row["depth"] == 4]
+    file = write_rows(tmp_path / "p.jsonl", answered(test[1:]))
+    found = score(TASK, file)
+    assert found.missing.count == 1
+    assert found.missing.first == [test[0]["id"]]
+    assert (found.rows[0].asked, found.rows[0].given, found.rows[0].right) == (
+        counts["test"][4], len(test) - 1, len(test) - 1,
+    )  # fmt: skip
+    assert score(TASK, file, given_only=True).rows[0].accuracy == 1
+
+
+def test_bad_rows_are_counted_and_named(exported, tmp_path):
+    _, _, rows = exported
+    good = answered(rows[:10])
+    name = [row["id"] for row in rows]
+    bad = [
+        good[0],
+        {"id": 5, "prediction": "1"},
+        {"id": name[11], "prediction": None},
+        {"prediction": "2"},
+        {"id": "x" * 10**5, "prediction": "1"},
+        {"id": name[12].replace("-d1-", "-d9-"), "prediction": "1"},
+        {"id": name[12].replace("-n40-", "-n9-"), "prediction": "1"},
+        {"id": name[13].replace("-s3-", "-s4-"), "prediction": "1"},
+        {"id": name[14].replace("Pointer", "Painter"), "prediction": "1"},
+        {"id": name[15], "prediction": "y" * 10**6},
+        {"id": name[16], "prediction": "no idea"},
+        {"id": name[17], "prediction": [1, 2]},
+        {"id": name[18], "prediction": [True]},
+    ]
+    file = write_rows(tmp_path / "p.jsonl", good + bad)
+    with open(file, "a") as opened:
+        opened.write("not JSON\n[1, 2]\n" + "[" * 100_000 + "\n" + "z" * 3_000_000 + "\n\n")
+        opened.write(json.dumps({"id": name[19], "prediction": rows[19]["answer"]}) + "\n")
+    found = score(TASK, file, split="all")
+    counted = {fault.what.partition(" ")[2][:12]: fault.count for fault in found.faults}
+    assert counted == {
+        "whose id is ": 7,  # 5, None, no id, and four lines that are no rows
+        "with an unkn": 3,
+        "of another t": 1,
+        "of another e": 1,
+        "whose id was": 1,
+    }
+    assert found.unreadable.count == 4
+    assert found.rows[0].right == 11
+    assert found.rows[0].asked == COUNT
+    said = [str(fault) for fault in (*found.faults, found.unreadable)]
+    assert all(len(line) < 1000 and "\n" not in line for line in said)
+    assert "row 12: id 5, prediction '1'" in "".join(said)
+
+
+def test_nothing_to_score_is_refused(exported, tmp_path):
+    _, _, rows = exported
+    train = [row for row in rows if row["split"] == "train"]
+    with pytest.raises(Refused, match=f"{len(train)} rows are not of split 'test': --split all scores them"):
+        score(TASK, write_rows(tmp_path / "train.jsonl", answered(train)))
+    with pytest.raises(Refused, match="rows of another task, other dials or another version"):
+        score(PointerChase(hops=4, nodes=17), write_rows(tmp_path / "other.jsonl", answered(rows)))
+    with pytest.raises(Refused, match="no row has 'prediction'"):
+        score(TASK, write_rows(tmp_path / "ids.jsonl", [{"id": rows[0]["id"]}]))
+    for empty in ("empty.jsonl", "empty.parquet"):
+        (tmp_path / empty).write_text("")
+        with pytest.raises(Refused, match=r"no row has|no Parquet file"):
+            score(TASK, tmp_path / empty)
+    with pytest.raises(Refused, match="split is 'tests', allowed are train, validation, test and all"):
+        score(TASK, tmp_path / "ids.jsonl", split="tests")
+
+
+def test_ids_find_a_task_of_another_largest_depth(exported, tmp_path):
+    _, _, rows = exported
+    found = score(TASK.resized(2), write_rows(tmp_path / "p.jsonl", answered(rows)), split="all")
+    assert [row.right for row in found.rows] == [COUNT] * 3
+    assert found.task == repr(TASK)
+
+
+ids = st.builds(
+    Id,
+    task=st.sampled_from(["Words", "A_1"]),
+    code=st.text("0123456789abcdef", min_size=8, max_size=8),
+    most=st.integers(0, 10**6),
+    count=st.integers(0, 10**9),
+    seed=st.integers(0, 2**32),
+    depth=st.integers(0, 10**6),
+    index=st.integers(0, 10**9),
+)
+
+
+@given(ids)
+@settings(max_examples=50, deadline=None)
+def test_ids_are_read_back(name):
+    assert read_id(str(name)) == name
+
+
+NO_IDS = [
+    "",
+    "Words",
+    "Words-8f3a12bc-m4-n01-s0-d1-0",
+    "Words-8f3a12bc-m4-n1-s0-d1-0\n",
+    "Words-8f3a12bc-m4-n1-s0-d1-٣",
+    "-".join("a" * 300),
+]
+
+
+@pytest.mark.parametrize("text", NO_IDS)
+def test_what_is_no_id(text):
+    assert read_id(text) is None
+
+
+def test_depths_as_typed():
+    assert read_depths("1..4,8, 2") == (1, 2, 3, 4, 8)
+    for text in ("", "0", "3..1", "x", "1..x", "1...3", "-2", "9" * 5000):
+        with pytest.raises(Refused, match="allowed is a depth from 1"):
+            read_depths(text)
+
+
+def test_plans_that_cannot_be():
+    with pytest.raises(Refused, match=r"count is 0.*seed is -1.*depths are '1,9'.*1..4"):
+        Plan(TASK, (1, 9), 0, -1)
