@@ -15,9 +15,11 @@ from seriality.study.run import EVALUATION_KEY
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
 from seriality.tasks import (
     TASKS,
+    Billiards,
     CircuitValue,
     ElementaryAutomaton,
     IteratedSquaring,
+    OccludedBalls,
     PointerChase,
     Rollout,
     Words,
@@ -34,6 +36,8 @@ LARGE = [
     PointerChase(hops=2, nodes=12),
     IteratedSquaring(squarings=2, bits=16),
     Rollout(horizon=2, size=12),
+    Billiards(collisions=2, balls=3, precision=24, radius=2),
+    OccludedBalls(collisions=2, balls=2),
 ]
 COUNT = 800
 
@@ -71,6 +75,11 @@ DIVIDED = {
     ("PointerChase(hops=2, nodes=12, graph='cycle')", 1): "333326cc1d52a194",
     ("IteratedSquaring(squarings=2, bits=16, order='hidden')", 1): "34e4d477f5d030f2",
     ("Rollout(horizon=2, size=12, dynamics='automaton', truncation=0)", 1): "df2a1ee7a565a7c4",
+    (
+        "Billiards(collisions=2, balls=3, precision=24, radius=2, speed=7, present='all', question='positions')",  # noqa: E501
+        1,
+    ): "6d0036dec4751361",
+    ("OccludedBalls(collisions=2, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')", 1): "53bc893e5028e86f",  # noqa: E501
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the
 division, or the key of evaluation, raises it. Records name that version, so an entry is never altered."""

@@ -16,9 +16,11 @@ from seriality.meter import measure
 from seriality.tasks import (
     MONOIDS,
     TASKS,
+    Billiards,
     CircuitValue,
     ElementaryAutomaton,
     IteratedSquaring,
+    OccludedBalls,
     PointerChase,
     Rollout,
     Words,
@@ -42,6 +44,11 @@ EXAMPLES = [
     Rollout(horizon=4, size=12),
     Rollout(horizon=4, size=12, dynamics="map"),
     Rollout(horizon=4, size=12, truncation=2),
+    Billiards(collisions=4, balls=3, precision=24, radius=2),
+    Billiards(collisions=4, balls=3, precision=24, radius=2, present="one"),
+    Billiards(collisions=4, balls=3, precision=24, radius=2, question="macrostates"),
+    OccludedBalls(collisions=4, balls=2),
+    OccludedBalls(collisions=4, balls=2, contact="none"),
 ]
 EVERY = pytest.mark.parametrize("task", EXAMPLES, ids=str)
 ONE_EACH = pytest.mark.parametrize("task", {type(task): task for task in EXAMPLES}.values(), ids=str)
@@ -113,6 +120,20 @@ INSTANCES_OF = {
     ("Rollout(horizon=4, size=12, dynamics='automaton', truncation=0)", 1): "e0bf39394a9e358f",
     ("Rollout(horizon=4, size=12, dynamics='map', truncation=0)", 1): "c10df8a3dc9be469",
     ("Rollout(horizon=4, size=12, dynamics='automaton', truncation=2)", 1): "be5d2421c18a2cff",
+    (
+        "Billiards(collisions=4, balls=3, precision=24, radius=2, speed=7, present='all', question='positions')",  # noqa: E501
+        1,
+    ): "5fae414098b7f58d",
+    (
+        "Billiards(collisions=4, balls=3, precision=24, radius=2, speed=7, present='one', question='positions')",  # noqa: E501
+        1,
+    ): "2aa8d7c6adac4270",
+    (
+        "Billiards(collisions=4, balls=3, precision=24, radius=2, speed=7, present='all', question='macrostates')",  # noqa: E501
+        1,
+    ): "62cb42311dd68121",
+    ("OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')", 1): "f673f3a61052bf1f",  # noqa: E501
+    ("OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='none')", 1): "b80f886ae2fb3899",  # noqa: E501
 }
 """A digest of each example's instances, by the version of its task. Records name the version they were made
 with, so an entry is never altered: other instances are another version."""

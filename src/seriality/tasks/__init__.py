@@ -8,15 +8,19 @@
 | `PointerChase` | hops | constant depth (complete for L) | the nodes in order |
 | `IteratedSquaring` | squarings | any polylogarithm, by assumption | φ(N) is known |
 | `Rollout` | steps | any polylogarithm (P-hard); constant depth if states are listed | truncation |
+| `Billiards` | collisions | open at random; discs compute (P-hard with mirrors) | one disc |
+| `OccludedBalls` | hidden collisions | open at random, as `Billiards` | balls pass through each other |
 
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
 """
 
 from .base import AbstractTask
+from .billiards import Billiards
 from .circuit_value import CircuitValue
 from .elementary_automaton import ElementaryAutomaton
 from .iterated_squaring import IteratedSquaring
 from .monoids import MONOIDS, Monoid, monoid
+from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
 from .registry import Tasks, UnusableTask
 from .rollout import ReturnEstimates, Rollout, return_estimates
@@ -30,6 +34,8 @@ TASKS = Tasks(
         PointerChase,
         IteratedSquaring,
         Rollout,
+        Billiards,
+        OccludedBalls,
     )
 )
 """Every task by its name; each has defaults for all of its dials."""
@@ -38,10 +44,12 @@ __all__ = [
     "MONOIDS",
     "TASKS",
     "AbstractTask",
+    "Billiards",
     "CircuitValue",
     "ElementaryAutomaton",
     "IteratedSquaring",
     "Monoid",
+    "OccludedBalls",
     "PointerChase",
     "ReturnEstimates",
     "Rollout",
