@@ -79,7 +79,10 @@ DIVIDED = {
         "Billiards(collisions=2, balls=3, precision=24, radius=2, speed=7, present='all', question='positions')",  # noqa: E501
         1,
     ): "6d0036dec4751361",
-    ("OccludedBalls(collisions=2, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')", 1): "53bc893e5028e86f",  # noqa: E501
+    (
+        "OccludedBalls(collisions=2, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')",
+        1,
+    ): "53bc893e5028e86f",  # noqa: E501
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the
 division, or the key of evaluation, raises it. Records name that version, so an entry is never altered."""

@@ -132,8 +132,14 @@ INSTANCES_OF = {
         "Billiards(collisions=4, balls=3, precision=24, radius=2, speed=7, present='all', question='macrostates')",  # noqa: E501
         1,
     ): "62cb42311dd68121",
-    ("OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')", 1): "f673f3a61052bf1f",  # noqa: E501
-    ("OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='none')", 1): "b80f886ae2fb3899",  # noqa: E501
+    (
+        "OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')",
+        1,
+    ): "f673f3a61052bf1f",  # noqa: E501
+    (
+        "OccludedBalls(collisions=4, balls=2, height=12, visible=4, hidden=16, speed=3, contact='none')",
+        1,
+    ): "b80f886ae2fb3899",  # noqa: E501
 }
 """A digest of each example's instances, by the version of its task. Records name the version they were made
 with, so an entry is never altered: other instances are another version."""
