@@ -235,3 +235,20 @@ def test_bad_texts(task, old, new, fault):
     with pytest.raises(ValueError, match=fault) as error:
         task.parse(text.replace(old, new))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_two_paths_that_cross_are_the_interaction_gate(a, b):
+    """Fredkin & Toffoli 1982: one ball a path goes straight on; two deflect each other to paths of their own.
+    Whether there is a ball at the end of each path is read off the motion."""
+    rows = [[-10, 0, 1, 0]] * a + [[0, -10, 0, 1]] * b + [[90, 90, 0, 0], [95, 90, 0, 0]]
+    discs = Discs(len(rows), 0.5, fixed=(len(rows) - 1,))  # the last two stand aside
+    with jax.enable_x64(True):
+        start = jnp.asarray(np.array(rows, float))
+        end = np.asarray(discs.at(start[:, :2], start[:, 2:], 20.0, 4).place)
+    side = np.sqrt(0.5)  # half of a diameter, along the diagonal
+    ends = {"a and not b": (10, 0), "not a and b": (0, 10), "a and b": (10 + side, -side)}
+    ends["b and a"] = (-side, 10 + side)
+    there = {name: bool(np.any(np.hypot(*(end - place).T) < 1e-9)) for name, place in ends.items()}
+    both, first, second = bool(a and b), bool(a and not b), bool(b and not a)
+    assert there == {"a and not b": first, "not a and b": second, "a and b": both, "b and a": both}
