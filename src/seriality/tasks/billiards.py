@@ -6,11 +6,12 @@ computes it; the answer is the cell of the grid in which the first disc then is.
 of two discs. The disc that is asked for takes part in the last of them.
 
 That many bodies are serial where one is not is the claim of the paper's "One ball, five balls". What is
-known: moving discs with suitable walls compute all that circuits do (Fredkin & Toffoli 1982, the tests
-have their interaction gate come out of these collisions), so to predict them, with numbers of polynomially many digits, is
-P-hard. The instances here are random: that those are serial is not a theorem. The reason to expect it is
-chaos. A collision multiplies an error by about the free path over the diameter, so that each digit of the
-answer hangs on ever later digits of the prompt's exact motion, and no shortcut through a formula is known.
+known: moving discs with suitable walls compute all that circuits do (Fredkin & Toffoli 1982, the tests have
+their interaction gate come out of these collisions), so to predict them, with numbers of polynomially many
+digits, is P-hard. The instances here are random: that those are serial is not a theorem. The reason to expect
+it is chaos. A collision multiplies an error by about the free path over the diameter, so that each digit of
+the answer hangs on ever later digits of the prompt's exact motion, and no shortcut through a formula is
+known.
 
 `present="one"` is the control: the first disc alone, the other places of the prompt blank; depth counts
 walls. Reflected boxes side by side unfold its path into a straight line, so that one remainder a coordinate
@@ -370,9 +371,8 @@ class Billiards(AbstractTask):
     @property
     def _most_collisions(self) -> int:
         """The bound on the error grows by 2 + about 3 times the mean free path / diameter per collision."""
-        flights = self.radius**2 * (
-            self.balls - 1 if self.balls > 2 else 0.5
-        )  # two meet less often than that
+        others = self.balls - 1 if self.balls > 2 else 0.5  # two discs meet less often than that
+        flights = others * self.radius**2
         growth = 2 + self._room**2 / (4 * flights)
         return max(1, int(DECADES / math.log10(growth)))
 
