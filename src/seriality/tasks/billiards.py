@@ -17,17 +17,17 @@ known.
 walls. Reflected boxes side by side unfold its path into a straight line, so that one remainder a coordinate
 tells where it is, in integers. `question="macrostates"` asks of the same prompts what physics tells without a
 chain: twice the kinetic energy, Σ v², is conserved exactly. With walls it is the only such quantity:
-momentum, centre of mass and the pressure on a wall are not determined by it. They are near to what
-equilibrium has, which is right in most instances and not in all (`docs/tasks.md`: how many).
+momentum, centre of mass and the pressure on a wall are not determined by it. How often equilibrium values
+predict them is not measured here.
 
 `draw` certifies what it draws. A candidate is rejected unless the order of events, the depth and every token
 of trace and answer are certain under the bound of `hard_discs`. After ATTEMPTS candidates the last is kept,
 and its answer is then the motion in float64.
 
 What this task does not show: that random instances are hard; that depth is the length of a chain of causes
-(two collisions of four different discs are side by side: see `docs/tasks.md` for how many are); nor that a
-trace in cells suffices to go on from. It says where the chain passes, and the next step needs digits that
-only the prompt holds.
+(two collisions of four different discs are side by side; how many are is not measured); nor that a trace in
+cells suffices to go on from. It says where the chain passes, and the next step needs digits that only the
+prompt holds.
 """
 
 import math
