@@ -8,7 +8,7 @@ the reference is *right*, which takes truth from elsewhere, and whether it is th
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, cast
 
@@ -74,21 +74,29 @@ class Conformance:
         return "\n".join([self.task, *lines])
 
 
-def check_task(task: AbstractTask, *, count: int = COUNT) -> Conformance:
+def check_task(task: AbstractTask, *, count: int = COUNT, only: Sequence[str] = ()) -> Conformance:
     """Hold a task to the contract of `AbstractTask`, with rates read from `count` instances.
 
-    The task needs a `max_depth` of 2 or more, so that growth shows. Checks after a broken one still run, and
+    `only` names the checks to make, if not all. The task needs a `max_depth` of 2 or more, so that growth shows. Checks after a broken one still run, and
     whatever error a task raises is told as the fault of the check that met it.
     """
     if not isinstance(task, AbstractTask):
         raise TypeError(f"check_task takes a task, as in check_task(Words('S5')); {task!r} is none")
     if task.max_depth < 2:
         raise ValueError(f"{task!r} has max_depth {task.max_depth}; to see growth it needs 2 or more")
-    return Conformance(repr(task), tuple(_carry_out(check, task, count) for check in CHECKS))
+    checks = {_name(check): check for check in CHECKS}
+    if unknown := [name for name in only if name not in checks]:
+        raise ValueError(f"only={unknown[0]!r}: allowed are {', '.join(checks)}")
+    made = [check for name, check in checks.items() if not only or name in only]
+    return Conformance(repr(task), tuple(_carry_out(check, task, count) for check in made))
+
+
+def _name(check: Callable[..., str]) -> str:
+    return check.__name__.strip("_").replace("_", " ")
 
 
 def _carry_out(check: Callable[[AbstractTask, int], str], task: AbstractTask, count: int) -> Check:
-    name = check.__name__.strip("_").replace("_", " ")
+    name = _name(check)
     try:
         return Check(name, True, check(task, count))
     except Broken as error:

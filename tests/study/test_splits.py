@@ -52,7 +52,7 @@ def rows(prompts):
 
 
 def test_every_task_has_an_example():
-    assert {type(task) for task in LARGE} == set(TASKS.values())
+    assert {type(task) for task in LARGE} == {TASKS[name] for name in TASKS.built_in}
 
 
 @pytest.mark.parametrize("task", LARGE, ids=str)
@@ -70,7 +70,7 @@ def test_splits_share_no_prompt(task):
 DIVIDED = {
     ("Words(monoid='S5', length=14, generators='few')", 1): "842586bd844aad60",
     ("Words(monoid='registers', length=14, generators='few')", 1): "723c52d87729619b",
-    ("ElementaryAutomaton(rule=110, width=14, steps=2)", 1): "e0ccd9bc9c068fc6",
+    ("ElementaryAutomaton(rule=110, width=14, steps=2, edges='ring')", 1): "e0ccd9bc9c068fc6",
     ("CircuitValue(gates_per_layer=3, layers=2, wiring='deep')", 1): "3da3719d34de8336",
     ("PointerChase(hops=2, nodes=12, graph='cycle')", 1): "333326cc1d52a194",
     ("IteratedSquaring(squarings=2, bits=16, order='hidden')", 1): "34e4d477f5d030f2",
@@ -82,7 +82,7 @@ DIVIDED = {
     (
         "OccludedBalls(collisions=2, balls=2, height=12, visible=4, hidden=16, speed=3, contact='hard')",
         1,
-    ): "53bc893e5028e86f",  # noqa: E501
+    ): "53bc893e5028e86f",
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the
 division, or the key of evaluation, raises it. Records name that version, so an entry is never altered."""

@@ -9,7 +9,6 @@ import mpmath
 import numpy as np
 import pytest
 
-from seriality.conformance import check_task
 from seriality.instance import PAD
 from seriality.meter import measure
 from seriality.tasks.billiards import Billiards
@@ -184,12 +183,6 @@ def test_hidden_balls_are_those_of_fifty_digits(contact):
             assert len(collisions) == depth
             assert all(min(cells[::2]) >= task.visible for _, _, *cells in collisions)
             assert 0 in collisions[-1][:2]
-
-
-@pytest.mark.parametrize("task", [SMALL, HIDDEN], ids=str)
-def test_conformance(task):
-    report = check_task(task, count=256)
-    assert report.passed, str(report)
 
 
 def test_the_meter_agrees_with_the_declared_cost():

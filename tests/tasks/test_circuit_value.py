@@ -140,18 +140,32 @@ def test_layers_change_the_halves_in_turn():
         assert all({a // 3, b // 3} == {1 - target // 3} for layer in circuit for target, _, a, b in layer)
 
 
-def test_render():
+def test_text():
     task = CircuitValue(gates_per_layer=2, layers=2)
     kinds = ("AND", "OR", "NAND", "NOR", "GT", "LT", "GE", "LE")
     assert task.format.tokens[12:21] == (*(f"u0^={kind}(v0,v1)" for kind in kinds), "u1^=AND(v0,v1)")
     prompt = np.array([4, 7, 9, 11, 12, 23, 0, 0, 1, 1, 1, 1])
-    text = task.render(prompt, np.array([3, 3, 0, 0]), np.array([3, 3, 3, 3]))
-    assert text.splitlines() == [
-        "gates read what the other half holds",
-        "inputs   u0=0 u1=1 v0=1 v1=1",
-        "layer 1  u0^=AND(v0,v1)  u1^=NOR(v0,v1)  -> 11",
-        "answer: u=11 v=11",
-    ]
+    text = task.render(prompt)
+    assert text.splitlines()[-2:] == ["inputs: u0=0 u1=1 v0=1 v1=1", "layer 1: u0^=AND(v0,v1) u1^=NOR(v0,v1)"]
+    assert "A gate reads what the wires hold when its layer begins." in text
+    assert "held at the start" in task.control.render(prompt)
+    assert np.array_equal(task.parse(text), prompt)
+    assert task.render_trace(np.array([3, 3, 0, 0])) == "layer 1: u becomes 11"
+    assert task.render_answer(np.array([3, 3, 2, 3])) == "11 01"
+    for right, wrong, said in (
+        ("u0=0 u1=1", "u1=1 u0=0", "u1=1 is not in its place"),
+        ("u0=0", "u0=2", "is no token"),
+        ("u1^=NOR(v0,v1)", "v1^=NOR(u0,u1)", r"layer 1: v1\^=NOR\(u0,u1\) is not in its place"),
+        ("layer 1:", "layer 2:", "where 'layer 1' must be"),
+        ("layer 1:", "level 1:", "must be 1 to 2"),
+        (" u1^=NOR(v0,v1)", "", "1 tokens, must be 2"),
+        ("inputs:", "input:", "0 lines begin with 'inputs:'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            task.parse(text.replace(right, wrong))
+    for wrong in ("11", "11 0", "11 02", "1 101"):
+        with pytest.raises(ValueError, match="must be 2 bits, a space and 2 bits"):
+            task.parse_answer(wrong)
 
 
 def layer_maps(operations):

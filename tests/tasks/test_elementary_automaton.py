@@ -94,8 +94,72 @@ def test_initial_cells_are_fair_coins():
     assert abs(cells.sum() - 8192) < 5 * np.sqrt(16384 / 4)
 
 
-def test_render():
+def test_text():
     task = ElementaryAutomaton(rule=90, width=3, steps=2)
     prompt = prompt_of(task, [1, 0, 0], 1)
-    trace, answer = np.array([2, 3, 3, 0, 0, 0]), np.array([2, 3, 3])
-    assert task.render(prompt, trace, answer) == "Rule 90\n   0  █··\n   1  ·██\nanswer: ·██"
+    text = task.render(prompt)
+    assert "111 gives 0, 110 gives 1, 101 gives 0, 100 gives 1, 011 gives 1, 010 gives 0, 001 gives 1" in text
+    assert text.splitlines()[-2:] == ["steps: 1", "row: 100"]
+    assert "The row is a ring" in text
+    assert np.array_equal(task.parse(text), prompt)
+    assert task.render_answer(np.array([2, 3, 3])) == "011"
+    assert task.render_trace(np.array([2, 3, 3, 0, 0, 0])) == "011"
+    for wrong, said in (("row: 100", "row: 10"), ("row: 100", "row: 102"), ("steps: 1", "steps: 3")):
+        with pytest.raises(ValueError, match="must be"):
+            task.parse(text.replace(wrong, said))
+
+
+def test_picture_has_a_rectangle_for_every_run_of_ones():
+    task = ElementaryAutomaton(rule=204, width=6, steps=2)
+    prompt = prompt_of(task, [1, 1, 0, 1, 0, 1], 2)
+    drawn = task.picture(prompt, np.tile(prompt[:6], 2), prompt[:6])
+    assert drawn.count("M0 ") == drawn.count("M3 ") == drawn.count("M5 ") == 3
+    assert drawn.count("h2v1H0z") == 3
+
+
+@pytest.mark.parametrize("edges", ["ring", "padded"])
+def test_all_rules_against_plain_python(edges):
+    """All 256 at once: the packed step that makes instances, and the step of the reference or its powers."""
+    width, steps = 7, 3
+    first = np.random.default_rng(0).integers(0, 2, (8, width))
+    for rule in range(256):
+        task = ElementaryAutomaton(rule, width, steps, edges)
+        rows = first.tolist()
+        for _ in range(steps):
+            rows = [plain_step(rule, row, edges) for row in rows]
+        assert np.array_equal(task._simulate(first), rows)
+        if rule % 15 == 0 or rule in (30, 90, 110, 150):  # compiled: a share of them, additive ones too
+            prompts = jnp.asarray([prompt_of(task, row, steps) for row in first])
+            assert np.array_equal(jax.jit(jax.vmap(task.reference))(prompts) - CELL, rows)
+            packed = jax.vmap(task._pack)(jnp.asarray(first))
+            for _ in range(steps):
+                packed = jax.vmap(task._next)(packed)
+            assert np.array_equal(jax.vmap(task._unpack)(packed), rows)
+
+
+def plain_step(rule, row, edges):
+    """The rule from its definition: the three cells as a number say which bit of the rule comes next."""
+    beyond = [row[-1], row[0]] if edges == "ring" else [0, 0]
+    padded = [beyond[0], *row, beyond[1]]
+    return [rule >> int("".join(map(str, padded[i : i + 3])), 2) & 1 for i in range(len(row))]
+
+
+# From one live cell, the first rows as numbers: OEIS A110240 (Rule 30), A038183 (90), A117999 (110).
+PUBLISHED = {
+    30: [1, 7, 25, 111, 401, 1783, 6409, 28479, 102849, 456263],
+    90: [1, 5, 17, 85, 257, 1285, 4369, 21845, 65537, 327685],
+    110: [1, 6, 28, 104, 496, 1568, 7360, 27520, 130304, 396800],
+}
+
+
+@pytest.mark.parametrize("rule", PUBLISHED)
+def test_published_numbers(rule):
+    """Row n of a triangle has 2n + 1 cells, the middle one above the first cell."""
+    steps = len(PUBLISHED[rule]) - 1
+    width = 2 * steps + 1
+    row = np.zeros(width, int)
+    row[steps] = 1
+    for n, published in enumerate(PUBLISHED[rule]):
+        task = ElementaryAutomaton(rule, width, max(n, 1), "padded")
+        last = row if n == 0 else task._simulate(row[None])[0]
+        assert int("".join(map(str, last[steps - n : steps + n + 1])), 2) == published

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seriality.conformance import check_task
 from seriality.instance import PAD
 from seriality.meter import growth, measure
 from seriality.study.splits import TEST, TRAIN, draw
@@ -237,11 +236,6 @@ def test_splits_share_no_square():
     assert len(squares[0]) > 1000
     assert len(squares[1]) > 500
     assert not squares[0] & squares[1]
-
-
-def test_conformance():
-    report = check_task(IteratedSquaring())
-    assert report.passed, str(report)
 
 
 def test_render():

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seriality.conformance import check_task
 from seriality.instance import PAD, UNASKED
 from seriality.meter import growth, measure
 from seriality.study.splits import TEST, TRAIN, draw
@@ -185,11 +184,6 @@ def test_splits_share_no_table():
     assert len(train) > 1000
     assert len(test) > 300
     assert not train & test
-
-
-def test_conformance():
-    report = check_task(PointerChase(4, 8), count=256)
-    assert report.passed, str(report)
 
 
 def test_render():

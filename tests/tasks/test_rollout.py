@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seriality.conformance import check_task
 from seriality.meter import growth, measure
 from seriality.study.splits import TEST, TRAIN, draw
 from seriality.tasks.rollout import MOST_DRAWN, Rollout, return_estimates
@@ -242,11 +241,6 @@ def test_splits_share_no_process(task):
     assert len(train) > 1900
     assert len(test) > 1500
     assert not train & test
-
-
-def test_conformance():
-    report = check_task(Rollout(4, 12), count=256)
-    assert report.passed, str(report)
 
 
 RING = """Each of the cells 0 to 11 of a ring holds 0 or 1; the row is from cell 0. In a step:

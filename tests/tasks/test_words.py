@@ -1,7 +1,8 @@
 """Words against permutations applied to points one after another, and a plain fold of the table."""
 
+from collections import Counter
 from functools import reduce
-from itertools import permutations
+from itertools import permutations, product
 
 import jax
 import jax.numpy as jnp
@@ -98,11 +99,49 @@ def test_controls():
     assert [Words(name).control for name in ("A4xZ5", "Z60", "parity", "reset", "registers")] == [None] * 5
 
 
-def test_render():
+def test_text():
     task = Words("S5", length=4)
-    prompt, trace, answer = np.array([5, 0, 0, 0, 1]), np.array([5, 0, 0, 0]), np.array([5])
-    text = task.format.tokens[5]
-    assert (
-        task.render(prompt, trace, answer).split()
-        == f"step letter product 1 {text} {text} answer: {text}".split()
-    )
+    prompt = np.array([5, 0, 0, 0, 1], np.int32)
+    letter = task.format.tokens[5]
+    assert letter not in ("(01)", "(01234)")
+    with pytest.raises(ValueError, match=r"is no letter; allowed are \(01234\), \(01\)|\(01\), \(01234\)"):
+        task.parse(task.render(prompt))
+    word = task.token_ids(["(01)", "(01234)", "(01)"])
+    prompt = np.array([*word, 0, 1], np.int32)
+    text = task.render(prompt)
+    assert text.splitlines()[-1] == "word: (01) (01234) (01)"
+    assert "The product ab is: first a, then b." in text
+    assert np.array_equal(task.parse(text), prompt)
+    assert task.render_trace(np.array([*word, 0], np.int32)).splitlines()[1] == "after letter 2: (01234)"
+    for wrong in (
+        text + " (01) (01)",
+        text + " (",
+        text.replace("cycles", "circles"),
+        text.replace("word:", "w"),
+    ):
+        with pytest.raises(ValueError, match=r"must be|no token|differs"):
+            task.parse(wrong)
+
+
+def test_the_text_of_a_monoid_without_a_formula_holds_its_table():
+    maximum = monoid([[max(a, b) for b in range(4)] for a in range(4)], elements="abcd")
+    task = Words(maximum, length=3)
+    text = task.render(np.array([2, 3, 5, 1], np.int32))
+    assert "- b: b b c d" in text
+    assert text.endswith("word: a b d")
+    own = monoid(Words("A5")._monoid.table, name="S5")  # a name alone makes no permutations of numbers
+    assert "Its table has a row" in Words(own).render(np.array([2] + 15 * [0] + [1], np.int32))
+
+
+def test_names_of_elements_are_single_words():
+    with pytest.raises(ValueError, match="'a b' is not one word"):
+        monoid([[0, 1], [1, 0]], elements=["0", "a b"])
+
+
+def test_the_guess_rate_is_the_share_of_the_commonest_product():
+    for task in (Words("S5", length=3), Words("reset", length=5), Words("registers", length=2)):
+        m, letters = task._monoid, (task._letters - 2).tolist()
+        counts = Counter(
+            reduce(lambda a, b: m.table[a][b], word) for word in product(letters, repeat=task.length)
+        )
+        assert task.guess_rate == pytest.approx(max(counts.values()) / len(letters) ** task.length)

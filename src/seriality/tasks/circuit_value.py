@@ -38,15 +38,18 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
-from ..instance import PAD, UNASKED, Format
+from ..instance import PAD, QUERY, UNASKED, Format
 from .base import (
     FIRST,
     SPECIAL,
     AbstractTask,
+    in_full,
     integer_fault,
     lay_out,
+    line_after,
     lookup,
     refuse,
+    shortened,
     size_fault,
     uniform,
 )
@@ -162,31 +165,80 @@ class CircuitValue(AbstractTask):
             return Cost(work=5 * g * n + 2 * g, span=2 * n + 1)
         return Cost(work=6 * g * n + 2 * g, span=4)
 
-    def render(
-        self,
-        prompt: Int[np.ndarray, " prompt_length"],
-        trace: Int[np.ndarray, " trace_length"],
-        answer: Int[np.ndarray, " answer_length"],
-    ) -> str:
+    @property
+    def other_values(self) -> dict[str, object]:
+        return {"wiring": "wide" if self.wiring == "deep" else "deep"}
+
+    @property
+    def guess_rate(self) -> float:
+        """All answers are equally likely: a deep circuit is a bijection, a wide one flips uniform bits."""
+        return 2.0 ** (-2 * self.gates_per_layer)
+
+    def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
         g, text = self.gates_per_layer, self.format.tokens
         gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        cells = [[text[t] for t in layer] for layer in gates[gates[:, 0] != PAD]]
-        width = max(len(cell) for row in cells for cell in row)
-        values = ["".join(text[t] for t in layer) for layer in trace.reshape(self.layers, g)]
-        lines = [
-            f"layer {i + 1}  {'  '.join(cell.ljust(width) for cell in row)}  -> {values[i]}"
-            for i, row in enumerate(cells)
-        ]
-        read = "what the other half holds" if self.wiring == "deep" else "the inputs"
-        last = "".join(text[t] for t in answer)
+        read = {
+            "deep": "A gate reads what the wires hold when its layer begins.",
+            "wide": "A gate reads what the wires held at the start, before all layers.",
+        }[self.wiring]
         return "\n".join(
             [
-                f"gates read {read}",
-                f"inputs   {' '.join(text[t] for t in prompt[: 2 * g])}",
-                *lines,
-                f"answer: u={last[:g]} v={last[g:]}",
+                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold bits. The gate t^=OP(a,b) replaces the bit t "
+                "by t XOR OP(a,b), where OP is:",
+                "AND: 1 if a and b are 1. OR: 1 if a or b is 1. NAND: the opposite of AND. "
+                "NOR: the opposite of OR. GT: 1 if a is 1 and b is 0. LT: 1 if a is 0 and b is 1. "
+                "GE: the opposite of LT. LE: the opposite of GT.",
+                f"The layers are carried out one after the other. {read}",
+                "What do all wires hold at the end? Answer with the bits of u, a space, and the bits of v.",
+                f"inputs: {' '.join(text[t] for t in prompt[: 2 * g])}",
+                *(
+                    f"layer {i}: {' '.join(text[t] for t in layer)}"
+                    for i, layer in enumerate(gates[gates[:, 0] != PAD], 1)
+                ),
             ]
         )
+
+    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
+        g = self.gates_per_layer
+        inputs = in_full(self.token_ids(line_after(text, "inputs").split()), 2 * g, "inputs")
+        layers = [line.partition(": ") for line in text.splitlines() if line.startswith("layer ")]
+        if not 1 <= len(layers) <= self.layers:
+            raise ValueError(f"{len(layers)} lines begin with 'layer', must be 1 to {self.layers}")
+        for i, (label, _, _) in enumerate(layers, 1):
+            if label != f"layer {i}":
+                raise ValueError(f"{shortened(label)} where 'layer {i}' must be")
+        gates = [in_full(self.token_ids(names.split()), g, label) for label, _, names in layers]
+        wanted = FIRST_INPUT + 2 * np.arange(2 * g)
+        if (wrong := np.flatnonzero((inputs != wanted) & (inputs != wanted + 1))).size:
+            raise ValueError(f"inputs: {self.format.tokens[inputs[wrong[0]]]} is not in its place")
+        places = (np.array(gates) - self._first_gates[: len(gates)]).ravel()
+        if (wrong := np.flatnonzero((places < 0) | (places >= self._gate_kinds))).size:
+            layer, gate = divmod(int(wrong[0]), g)
+            raise ValueError(
+                f"layer {layer + 1}: {self.format.tokens[gates[layer][gate]]} is not in its place"
+            )
+        prompt = np.full(self.format.prompt_length, PAD, np.int32)
+        prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
+        prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
+        return prompt
+
+    def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
+        bits = "".join({FIRST: "0", FIRST + 1: "1"}.get(token, "?") for token in answer.tolist())
+        return f"{bits[: self.gates_per_layer]} {bits[self.gates_per_layer :]}"
+
+    def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
+        halves, g = text.split(), self.gates_per_layer
+        if [len(half) for half in halves] != [g, g] or set("".join(halves)) - {"0", "1"}:
+            raise ValueError(
+                f"{shortened(text)}: must be {g} bits, a space and {g} bits; e.g. {'0' * g} {'1' * g}"
+            )
+        return np.array([FIRST + int(bit) for bit in "".join(halves)], np.int32)
+
+    def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
+        values = [
+            "".join(self.format.tokens[t] for t in row) for row in trace.reshape(self.layers, -1) if row[0]
+        ]
+        return "\n".join(f"layer {i}: {'uv'[(i - 1) % 2]} becomes {bits}" for i, bits in enumerate(values, 1))
 
     @property
     def _gate_kinds(self) -> int:

@@ -1,4 +1,4 @@
-"""Elementary cellular automata on a ring: what is the row after so many steps?
+"""Elementary cellular automata: what is the row after so many steps?
 
 Each cell takes its next value from itself and its two neighbours; the eight outcomes, read as a binary
 number, are the rule (Wolfram 1983). The steps are given in unary, the trace is every row.
@@ -12,7 +12,7 @@ hardness needs the width to grow; and it is of the worst initial row, not of ran
 not mean serial: other shortcuts exist (Rule 128 is one wide AND), and the reference knows additivity alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key, UInt32
 
 from ..cost import Cost
-from ..instance import PAD, Format
+from ..instance import PAD, QUERY, Format
 from .base import (
     FIRST,
     SPECIAL,
@@ -30,20 +30,27 @@ from .base import (
     ask_at_the_end,
     integer_fault,
     lay_out,
+    line_after,
     lookup,
     refuse,
+    shortened,
     size_fault,
     uniform,
 )
+from .texts import whole_number
 
 STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
+BEYOND = np.array([FIRST], np.int32)
+"""What lies beyond a padded end."""
 WORD = 32
 """Cells in one word of a packed row."""
 
 
 @dataclass(frozen=True)
 class ElementaryAutomaton(AbstractTask):
-    """A ring of `width` random cells run for up to `steps` steps under a Wolfram rule. Depth is the steps.
+    """A row of `width` random cells run for up to `steps` steps under a Wolfram rule. Depth is the steps.
+
+    `edges` is "ring" (the last cell is beside the first) or "padded" (beyond the ends all cells are 0).
 
     >>> ElementaryAutomaton(rule=110, width=16, steps=8).cost()
     Cost(work=128, span=8)
@@ -52,6 +59,7 @@ class ElementaryAutomaton(AbstractTask):
     rule: int = 110
     width: int = 16
     steps: int = 8
+    edges: str = field(default="ring", metadata={"later": True})
 
     version: ClassVar[int] = 2
 
@@ -59,6 +67,8 @@ class ElementaryAutomaton(AbstractTask):
         faults = integer_fault("width", self.width, 3, 16) + integer_fault("steps", self.steps, 1, 8)
         if isinstance(self.rule, bool) or not isinstance(self.rule, int) or not 0 <= self.rule <= 255:
             faults.append(f"rule={self.rule!r}: must be a Wolfram rule number, 0..255; e.g. rule=110")
+        if self.edges not in ("ring", "padded"):
+            faults.append(f"edges={self.edges!r}: must be 'ring' or 'padded'; e.g. edges='ring'")
         faults = faults or size_fault(self.width * self.steps, width=self.width, steps=self.steps)
         refuse("ElementaryAutomaton", faults)
 
@@ -86,7 +96,7 @@ class ElementaryAutomaton(AbstractTask):
 
     @property
     def control(self) -> "ElementaryAutomaton | None":
-        """The same ring under Rule 90; None where the rule is additive itself."""
+        """The same row under Rule 90; None where the rule is additive itself."""
         return None if self.is_additive else replace(self, rule=90)
 
     def distinct(self, depth: int) -> int:
@@ -117,8 +127,9 @@ class ElementaryAutomaton(AbstractTask):
             return ((cells & 1) @ power & 1) + FIRST
 
         def step(cells: Int[Array, " width"], now: Int[Array, ""]):
-            left = jnp.concatenate([cells[-1:], cells[:-1]])
-            right = jnp.concatenate([cells[1:], cells[:1]])
+            left, right = (cells[-1:], cells[:1]) if self.edges == "ring" else (BEYOND, BEYOND)
+            left = jnp.concatenate([left, cells[:-1]])
+            right = jnp.concatenate([cells[1:], right])
             return lookup(self._outcomes, now, left, cells, right), None
 
         return jax.lax.scan(step, cells, steps)[0]
@@ -130,18 +141,92 @@ class ElementaryAutomaton(AbstractTask):
             return Cost(work=2 * s - 1 + 3 * w * w + 3 * w, span=5 + (s > 1))
         return Cost(work=w * s, span=s)
 
-    def render(
+    @property
+    def other_values(self) -> dict[str, object]:
+        rule = {90: 150, 150: 90}.get(self.rule, 90) if self.is_additive else (30 if self.rule != 30 else 110)
+        return {"rule": rule, "edges": "padded" if self.edges == "ring" else "ring"}
+
+    @property
+    def dials_without_cost(self) -> tuple[str, ...]:
+        return ("rule", "edges")
+
+    @property
+    def guess_rate(self) -> float:
+        """The largest probability of a row after `steps` steps: exact up to 2^16 rows, else of one of 4,096
+        rows that random ones became, twice over."""
+        rows = np.arange(2**self.width) if self.width <= 16 else None
+        if rows is None:
+            drawn = np.random.default_rng(0).integers(0, 2, (4096, self.width))
+            last = self._simulate(drawn)
+            _, counts = np.unique(last, axis=0, return_counts=True)
+            return min(1.0, 2 * int(counts.max()) / 4096)
+        last = self._simulate(rows[:, None] >> np.arange(self.width) & 1)
+        return int(np.bincount(last @ (1 << np.arange(self.width))).max()) / len(rows)
+
+    def _simulate(self, rows: Int[np.ndarray, "batch width"]) -> Int[np.ndarray, "batch width"]:
+        outcomes = self.rule >> np.arange(8) & 1
+        edge = "wrap" if self.edges == "ring" else "constant"
+        for _ in range(self.steps):
+            padded = np.pad(rows, ((0, 0), (1, 1)), mode=edge)  # type: ignore[call-overload]
+            rows = outcomes[4 * padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]]
+        return rows
+
+    def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
+        outcomes = ", ".join(
+            f"{pattern:03b} gives {self.rule >> pattern & 1}" for pattern in range(7, -1, -1)
+        )
+        where = {
+            "ring": "The row is a ring: the last cell is left of the first.",
+            "padded": "Beyond both ends all cells are 0.",
+        }[self.edges]
+        return "\n".join(
+            [
+                f"A row of {self.width} cells, each 0 or 1, changes in steps. In a step all cells change at "
+                "once, each by its left neighbour, itself and its right neighbour:",
+                f"{outcomes}.",
+                where,
+                "What is the row after all steps? Answer with "
+                f"its {self.width} cells as digits, without spaces.",
+                f"steps: {int(np.sum(prompt == STEP))}",
+                f"row: {self.render_answer(prompt[: self.width])}",
+            ]
+        )
+
+    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
+        steps = whole_number(line_after(text, "steps"), 1, self.steps, "steps")
+        row = self.parse_answer(line_after(text, "row"))
+        unary = np.where(np.arange(self.steps) < steps, STEP, PAD)
+        return np.concatenate([row, unary, np.full(self.width, QUERY)]).astype(np.int32)
+
+    def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
+        return "".join({FIRST: "0", FIRST + 1: "1"}.get(token, "?") for token in answer.tolist())
+
+    def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
+        if len(text) != self.width or set(text) - {"0", "1"}:
+            raise ValueError(f"{shortened(text)}: must be {self.width} cells, each 0 or 1, without spaces")
+        return np.array([FIRST + int(cell) for cell in text], np.int32)
+
+    def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
+        rows = trace.reshape(-1, self.width)
+        return "\n".join(self.render_answer(row) for row in rows[rows[:, 0] != PAD])
+
+    def picture(
         self,
         prompt: Int[np.ndarray, " prompt_length"],
         trace: Int[np.ndarray, " trace_length"],
         answer: Int[np.ndarray, " answer_length"],
     ) -> str:
-        depth = int(np.sum(prompt == STEP))
-        rows = np.concatenate([prompt[: self.width][None], trace.reshape(-1, self.width)])[: depth + 1]
-        draw = {FIRST: "·", FIRST + 1: "█"}
-        lines = [f"{i:4}  {''.join(draw.get(t, '?') for t in row)}" for i, row in enumerate(rows.tolist())]
-        return "\n".join(
-            [f"Rule {self.rule}", *lines, f"answer: {''.join(draw.get(t, '?') for t in answer.tolist())}"]
+        """The rows from top to bottom, ones dark."""
+        steps = int(np.sum(prompt == STEP))
+        rows = np.concatenate([prompt[None, : self.width], trace.reshape(-1, self.width)])[: steps + 1]
+        path = []
+        for y, row in enumerate(rows == FIRST + 1):
+            edges = np.flatnonzero(np.diff(np.pad(row.astype(int), 1)))
+            path += [f"M{x0} {y}h{x1 - x0}v1H{x0}z" for x0, x1 in zip(edges[::2], edges[1::2], strict=True)]
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {steps + 1}" '
+            f'role="img" aria-label="Rule {self.rule}" shape-rendering="crispEdges">'
+            f'<rect width="100%" height="100%" fill="#fff"/><path fill="#1f3a5f" d="{"".join(path)}"/></svg>'
         )
 
     # A row as the bits of 32-bit words, cell 0 the lowest: one operation steps 32 cells.
@@ -158,8 +243,11 @@ class ElementaryAutomaton(AbstractTask):
     def _next(self, cells: UInt32[Array, " words"]) -> UInt32[Array, " words"]:
         """The row after one step. Bits past the ring's end are garbage, which no cell reads."""
         top = np.uint32((self.width - 1) % WORD)  # the place of the ring's last cell in its word
-        before = jnp.concatenate([cells[-1:] >> top, cells[:-1] >> (WORD - 1)]) & 1
-        after = jnp.concatenate([cells[1:] << (WORD - 1), (cells[:1] & 1) << top])
+        last, first = cells[-1:] >> top, (cells[:1] & 1) << top
+        if self.edges == "padded":
+            last, first = jnp.zeros_like(last), jnp.zeros_like(first)
+        before = jnp.concatenate([last, cells[:-1] >> (WORD - 1)]) & 1
+        after = jnp.concatenate([cells[1:] << (WORD - 1), first])
         here = jnp.arange(len(cells)) == len(cells) - 1
         inside = jnp.where(here, (np.uint32(1) << top) - np.uint32(1), np.uint32(2**31 - 1))
         neighbours = (cells << 1 | before, cells, (cells >> 1 & inside) | after)
@@ -188,7 +276,11 @@ class ElementaryAutomaton(AbstractTask):
         """The matrix of d steps for every d in 0..steps, over GF(2); rows times it, so [d, from, to]."""
         eye = np.eye(self.width, dtype=np.int32)
         taps = ((4, 1), (2, 0), (1, -1))  # (pattern with one cell alive, how far its influence moves)
-        once = sum((self.rule >> pattern & 1) * np.roll(eye, shift, axis=1) for pattern, shift in taps) % 2
+        if self.edges == "ring":
+            moved = {shift: np.roll(eye, shift, axis=1) for _, shift in taps}
+        else:
+            moved = {shift: np.eye(self.width, k=shift, dtype=np.int32) for _, shift in taps}
+        once = sum((self.rule >> pattern & 1) * moved[shift] for pattern, shift in taps) % 2
         powers = [eye]
         for _ in range(self.steps):
             powers.append(powers[-1] @ once % 2)

@@ -41,6 +41,9 @@ class Monoid:
                 f"elements: {len(set(self.elements))} different names, but the table has "
                 f"{len(self.table)} rows; give one name each"
             )
+        spaced = [each for each in self.elements if each.split() != [each]]
+        if spaced:
+            faults.append(f"elements: {spaced[0]!r} is not one word; give names without spaces")
         taken = [each for each in self.elements if each in SPECIAL]
         if taken:
             faults.append(f"elements: {taken[0]!r} is the name of a token of every task; give another")
@@ -50,6 +53,28 @@ class Monoid:
     def size(self) -> int:
         """The number of elements."""
         return len(self.table)
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """What the product is, in plain English, whole: a line each."""
+        if self.name in PERMUTATIONS and self == MONOIDS[self.name]():
+            pair = self.name == "A4xZ5"
+            last = PERMUTATIONS[self.name] - 1
+            return (
+                f"Each letter is {'p+z: ' if pair else ''}a permutation {'p ' if pair else ''}of the points "
+                f"0 to {last}{' and a number z' if pair else ''}. Permutations are written in cycles: (012) "
+                "takes 0 to 1, 1 to 2 and 2 to 0, and () moves nothing.",
+                f"The product ab is: first a, then b.{' The numbers add up modulo 5.' if pair else ''}",
+            )
+        if self.is_addition and self.elements == tuple(map(str, range(self.size))):
+            last = self.size - 1
+            return (f"Each letter is a number from 0 to {last}; the product ab is a + b modulo {self.size}.",)
+        names = self.elements
+        return (
+            f"The letters are elements of a monoid: {' '.join(names)}.",
+            "Its table has a row for each a, with the products ab for every b in that order:",
+            *(f"- {names[a]}: {' '.join(names[b] for b in self.table[a])}" for a in range(self.size)),
+        )
 
     @cached_property
     def array(self) -> np.ndarray:
@@ -109,6 +134,10 @@ def monoid(
         generators=letters,
         elements=tuple(str(i) for i in range(len(rows))) if elements is None else tuple(elements),
     )
+
+
+PERMUTATIONS = {"S5": 5, "A5": 5, "A4xZ5": 4}
+"""The built-in monoids whose elements are named by their cycles, and how many points those permute."""
 
 
 # ---- checks -----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ What this task does not show: anything beyond NC1. It is serial for constant dep
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import ClassVar
 
 import jax
@@ -22,8 +23,8 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
-from ..instance import PAD, UNASKED, Format
-from .base import FIRST, SPECIAL, AbstractTask, integer_fault, lay_out, lookup, refuse, uniform
+from ..instance import PAD, QUERY, UNASKED, Format
+from .base import FIRST, SPECIAL, AbstractTask, integer_fault, lay_out, line_after, lookup, refuse, uniform
 from .monoids import MONOIDS, Monoid
 
 
@@ -122,21 +123,62 @@ class Words(AbstractTask):
             return Cost(work=3 * k * n + several, span=3 + (n > 1) + (k > 1) + (k - 1).bit_length())
         return Cost(work=n - 1, span=(n - 1).bit_length())
 
-    def render(
-        self,
-        prompt: Int[np.ndarray, " prompt_length"],
-        trace: Int[np.ndarray, " trace_length"],
-        answer: Int[np.ndarray, " answer_length"],
-    ) -> str:
-        text = self.format.tokens
-        depth = int(np.sum(prompt[: self.length] != PAD))
-        rows = [("step", "letter", "product")]
-        rows += [(str(i + 1), text[prompt[i]], text[trace[i]]) for i in range(depth)]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        ]
-        return "\n".join([*lines, f"answer: {text[answer[0]]}"])
+    @property
+    def other_values(self) -> dict[str, object]:
+        return {
+            "monoid": "parity" if self.monoid == "A5" else "A5",
+            "generators": "few" if self.generators == "all" else "all",
+        }
+
+    @property
+    def dials_without_cost(self) -> tuple[str, ...]:
+        """The letters; and the monoid where both need the tree."""
+        tree = not self._monoid.is_addition and self._monoid.registers is None
+        return ("monoid", "generators") if tree and self.monoid != "A5" else ("generators",)
+
+    @property
+    def guess_rate(self) -> float:
+        """The largest probability of a product of `length` letters: exact."""
+        share = np.zeros(self._monoid.size)
+        share[self._monoid.identity] = 1
+        letters, counts = np.unique(self._letters - FIRST, return_counts=True)
+        for _ in range(self.length):
+            moved = share[:, None] * (counts / counts.sum())
+            share = np.bincount(self._monoid.array[:, letters].ravel(), moved.ravel(), self._monoid.size)
+        return float(share.max())
+
+    def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
+        word = [token for token in prompt[: self.length].tolist() if token != PAD]
+        return "\n".join(
+            [
+                *self._monoid.description,
+                "What is the product of all letters, from left to right? Answer with that one element.",
+                f"word: {' '.join(self.format.tokens[token] for token in word)}",
+            ]
+        )
+
+    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
+        word = self.token_ids(line_after(text, "word").split())
+        if not 1 <= len(word) <= self.length:
+            raise ValueError(f"word: {len(word)} letters, must be 1 to {self.length}")
+        if (other := np.setdiff1d(word, self._letters)).size:
+            raise ValueError(
+                f"word: {self.format.tokens[other[0]]} is no letter; allowed are {self._alphabet}"
+            )
+        prompt = np.full(self.length + 1, PAD, np.int32)
+        prompt[: len(word)], prompt[-1] = word, QUERY
+        if text != (written := self.render(prompt)):
+            different = next(i for i, (x, y) in enumerate(zip_longest(text, written)) if x != y)
+            raise ValueError(f"the text differs from this task's at character {different}")
+        return prompt
+
+    def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
+        products = [self.format.tokens[token] for token in trace.tolist() if token != PAD]
+        return "\n".join(f"after letter {i}: {product}" for i, product in enumerate(products, 1))
+
+    @property
+    def _alphabet(self) -> str:
+        return ", ".join(self.format.tokens[token] for token in sorted(set(self._letters.tolist()))[:8])
 
     # Tables over token ids. PAD and QUERY act as the identity, so no token needs to be converted.
 

@@ -1,0 +1,336 @@
+"""Every check of `check_task` notices what it is for: one good task, and a twin of it for each fault."""
+
+import sys
+import types
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from seriality.conformance import CHECKS, check_task
+from seriality.cost import Cost
+from seriality.instance import PAD, QUERY, Format
+from seriality.tasks import TASKS, AbstractTask, UnusableTask
+from seriality.tasks import registry as registry_module
+from seriality.tasks.base import FIRST, SPECIAL, ask_at_the_end, lay_out, line_after, uniform
+
+COUNT = 512
+
+
+@dataclass(frozen=True)
+class Modular(AbstractTask):
+    """The alternating sum of up to `length` digits modulo 7, digit by digit, or (wide) the sum at once."""
+
+    length: int = 6
+    wide: str = "no"
+
+    version = 1
+
+    @property
+    def other_values(self):
+        return {"wide": "yes" if self.wide == "no" else "no"}
+
+    @property
+    def guess_rate(self):
+        return 0.2
+
+    @property
+    def control(self):
+        return None if self.wide == "yes" else replace(self, wide="yes")
+
+    @property
+    def format(self):
+        return Format((*SPECIAL, *"0123456"), self.length + 1, self.length, 1)
+
+    @property
+    def max_depth(self):
+        return self.length
+
+    def resized(self, max_depth):
+        return replace(self, length=max_depth)
+
+    def distinct(self, depth):
+        return 7**depth
+
+    def leading(self, depth):
+        return depth
+
+    def _steps(self, digits, within):
+        state, states = jnp.zeros((), jnp.int32), []
+        for digit, inside in zip(digits, within, strict=True):
+            moved = digit + state if self.wide == "yes" else digit - state
+            state = jnp.where(inside, jnp.remainder(moved, 7), state)
+            states.append(state)
+        return jnp.stack(states)
+
+    def draw(self, depth, *, key):
+        within = jnp.arange(self.length) < depth
+        digits = uniform(np.full(self.length, 7), key=key)
+        steps = self._steps(digits, within)
+        answer = steps[-1:] + FIRST
+        prompt = lay_out(jnp.where(within, digits + FIRST, PAD), 1)
+        return prompt, ask_at_the_end(len(prompt), answer), jnp.where(within, steps + FIRST, PAD), answer
+
+    def reference(self, prompt):
+        digits, within = jnp.maximum(prompt[:-1] - FIRST, 0), prompt[:-1] != PAD
+        if self.wide == "yes":
+            return jnp.remainder(digits.sum(keepdims=True), 7) + FIRST
+        return self._steps(digits, within)[-1:] + FIRST
+
+    def cost(self):
+        n = self.length
+        return Cost(3 * n + 7, 9) if self.wide == "yes" else Cost(12 * n + 1, 7 * n + 3)
+
+    def render(self, prompt):
+        asked = "sum" if self.wide == "yes" else "alternating sum, the last digit with a plus,"
+        digits = " ".join(self.format.tokens[token] for token in prompt[:-1].tolist() if token != PAD)
+        return f"What is the {asked} of the digits modulo 7? Answer with a digit.\ndigits: {digits}"
+
+    def parse(self, text):
+        digits = self.token_ids(line_after(text, "digits").split())
+        return np.pad(digits, (0, self.length + 1 - len(digits))) + QUERY * np.eye(
+            1, self.length + 1, self.length, dtype=int
+        )[0].astype(np.int32)
+
+
+def test_a_good_task_passes_every_check():
+    for task in (Modular(), Modular(wide="yes")):
+        found = check_task(task, count=COUNT)
+        assert found.passed, str(found)
+        assert len(found.checks) == len(CHECKS)
+        assert str(found).count("pass") == len(CHECKS)
+        assert found.faults == ()
+
+
+@dataclass(frozen=True)
+class NoVersion(Modular):
+    version = 0
+
+
+@dataclass(frozen=True)
+class Resizes(Modular):
+    def resized(self, max_depth):
+        return replace(self, length=max_depth + 1)
+
+
+@dataclass(frozen=True)
+class UnlabelledAnswer(Modular):
+    def draw(self, depth, *, key):
+        prompt, labels, trace, answer = super().draw(depth, key=key)
+        return prompt, jnp.roll(labels, 1), trace, answer
+
+
+@dataclass(frozen=True)
+class HoleInTrace(Modular):
+    def draw(self, depth, *, key):
+        prompt, labels, trace, answer = super().draw(depth, key=key)
+        return prompt, labels, trace.at[0].set(PAD), answer
+
+
+@dataclass(frozen=True)
+class KeyUnused(Modular):
+    def draw(self, depth, *, key):
+        return super().draw(depth, key=jax.random.key(1))
+
+
+@dataclass(frozen=True)
+class DepthIgnored(Modular):
+    def sample(self, count, *, key, depth=None):
+        return super().sample(count, key=key)
+
+
+@dataclass(frozen=True)
+class BatchMatters(Modular):
+    def sample(self, count, *, key, depth=None):
+        return super().sample(count, key=jax.random.fold_in(key, count), depth=depth)
+
+
+@dataclass(frozen=True)
+class LeadsFurther(Modular):
+    def leading(self, depth):
+        return min(depth + 1, self.length)
+
+
+@dataclass(frozen=True)
+class WrongReference(Modular):
+    def reference(self, prompt):
+        found = super().reference(prompt)
+        return jnp.where(prompt[0] == FIRST, FIRST, found)
+
+
+@dataclass(frozen=True)
+class FewPrompts(Modular):
+    def distinct(self, depth):
+        return 7 ** (3 * depth)
+
+
+@dataclass(frozen=True)
+class Guessable(Modular):
+    @property
+    def guess_rate(self):
+        return 0.05
+
+
+@dataclass(frozen=True)
+class ScoresAll(Modular):
+    def score(self, answer, instances):
+        return jnp.ones(len(answer), bool)
+
+
+@dataclass(frozen=True)
+class DeadDial(Modular):
+    dead: int = 3
+
+
+@dataclass(frozen=True)
+class FreeDial(Modular):
+    @property
+    def dials_without_cost(self):
+        return ("length",)
+
+
+@dataclass(frozen=True)
+class UnnamedValue(Modular):
+    other_values = {}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class WrongCost(Modular):
+    def cost(self):
+        return super().cost().then(Cost(1, 0))
+
+
+@dataclass(frozen=True)
+class SerialControl(Modular):
+    @property
+    def control(self):
+        return None if self.wide == "yes" else SerialControl(self.length, "yes")
+
+    def reference(self, prompt):
+        return Modular(self.length).reference(prompt) if self.wide == "yes" else super().reference(prompt)
+
+
+@dataclass(frozen=True)
+class ShortControl(Modular):
+    @property
+    def control(self):
+        return None if self.wide == "yes" else ShortControl(self.length - 1, "yes")
+
+
+@dataclass(frozen=True)
+class TextOfDepth(Modular):
+    def render(self, prompt):
+        return super().render(np.where(np.arange(len(prompt)) == 1, FIRST, prompt))
+
+
+@dataclass(frozen=True)
+class ReadsAnything(Modular):
+    def parse_answer(self, text):
+        return np.array([FIRST], np.int32) if not text.isdigit() else super().parse_answer(text)
+
+
+@pytest.mark.parametrize(
+    ("task", "check", "said"),
+    [
+        (NoVersion(), "contract", "version=0"),
+        (Resizes(), "contract", "resized(3) has max_depth 4"),
+        (UnlabelledAnswer(), "layout", "labels do not end with the answer"),
+        (HoleInTrace(), "layout", "PAD before its last step"),
+        (KeyUnused(), "determinism", "another key gave the same"),
+        (DepthIgnored(), "depth", "other depths than those asked for"),
+        (BatchMatters(), "batch size", "are others than those of a batch of 1"),
+        (LeadsFurther(), "depth", "leading(1) is 2"),
+        (WrongReference(), "reference", "the reference is wrong on"),
+        (FewPrompts(length=2), "uniqueness", "different prompts in"),
+        (Guessable(), "answers", "stated is at most 0.050"),
+        (ScoresAll(), "scores", "a neighbour's answer is right for 1.000"),
+        (DeadDial(), "dials", "dead=4 gives the instances of dead=3"),
+        (FreeDial(), "dials", "length=7 changes the metered cost, yet is in dials_without_cost"),
+        (UnnamedValue(), "dials", "wide='no' is no integer"),
+        (WrongCost(), "cost", "declares Cost(work=74, span=45), the meter reads Cost(work=73, span=45)"),
+        (SerialControl(), "reference", None),
+        (ShortControl(), "control", "its prompt_length is 6, the task's 7"),
+        (TextOfDepth(), "text", "is another prompt"),
+        (ReadsAnything(), "text", "parse_answer reads '' without complaint"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, AbstractTask) else None,
+)
+def test_a_fault_is_noticed_and_said(task, check, said):
+    if said is None:
+        task, said = task.control, "the reference is wrong on"
+    found = check_task(task, count=COUNT, only=(check,))
+    (fault,) = found.faults
+    assert fault.startswith(f"{check}: ")
+    assert said in fault
+    assert "\n" not in fault
+
+
+@dataclass(frozen=True)
+class Raises(Modular):
+    def render(self, prompt):
+        raise KeyError("two\nlines")
+
+
+def test_an_error_of_the_task_is_the_fault_of_the_check_that_met_it():
+    found = check_task(Raises(), count=64, only=("contract", "text"))
+    assert found.faults == ("text: KeyError: 'two\\nlines'",)
+
+
+def test_what_is_no_task_is_refused(as_users_call):
+    with pytest.raises(TypeError, match=r"takes a task, as in check_task\(Words\('S5'\)\)"):
+        check_task(Modular)
+    with pytest.raises(ValueError, match="only='txt': allowed are contract, layout"):
+        check_task(Modular(), only=("txt",))
+    with pytest.raises(ValueError, match="max_depth 1; to see growth it needs 2 or more"):
+        check_task(Modular(length=1))
+
+
+# Tasks of other packages
+
+
+@pytest.fixture
+def brought(monkeypatch):
+    """The list of tasks as if another package brought these."""
+    module = types.ModuleType("another_package")
+    module.Modular, module.number, module.Other = Modular, 3, Modular
+    monkeypatch.setitem(sys.modules, "another_package", module)
+    points = [
+        EntryPoint("Modular", "another_package:Modular", registry_module.GROUP),
+        EntryPoint("Gone", "another_package:Gone", registry_module.GROUP),
+        EntryPoint("Absent", "no_such_package:Absent", registry_module.GROUP),
+        EntryPoint("Number", "another_package:number", registry_module.GROUP),
+        EntryPoint("Other", "another_package:Other", registry_module.GROUP),
+        EntryPoint("Words", "another_package:Modular", registry_module.GROUP),
+    ]
+    monkeypatch.setattr(registry_module, "entry_points", lambda group: points)
+    return registry_module.Tasks(tuple(TASKS[name] for name in TASKS.built_in))
+
+
+def test_tasks_of_other_packages_join_the_list(brought):
+    assert brought["Modular"] is Modular
+    assert "Modular" in brought
+    assert list(brought)[: len(TASKS.built_in)] == list(TASKS.built_in)
+    assert len(brought) == len(TASKS.built_in) + 5
+    assert brought["Words"] is TASKS["Words"]
+    with pytest.raises(KeyError):
+        brought["Nothing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Gone", "cannot be loaded: AttributeError"),
+        ("Absent", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("Number", "is no subclass of seriality.tasks.AbstractTask"),
+        ("Other", "is the class Modular; the entry point must have its name"),
+    ],
+)
+def test_a_broken_one_says_why_and_breaks_nothing_else(brought, name, said):
+    with pytest.raises(UnusableTask, match=name) as error:
+        brought[name]
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert brought["Modular"] is Modular
