@@ -77,8 +77,9 @@ class Conformance:
 def check_task(task: AbstractTask, *, count: int = COUNT, only: Sequence[str] = ()) -> Conformance:
     """Hold a task to the contract of `AbstractTask`, with rates read from `count` instances.
 
-    `only` names the checks to make, if not all. The task needs a `max_depth` of 2 or more, so that growth shows. Checks after a broken one still run, and
-    whatever error a task raises is told as the fault of the check that met it.
+    `only` names the checks to make, if not all. The task needs a `max_depth` of 2 or more, so that growth
+    shows. Checks after a broken one still run, and whatever error a task raises is told as the fault of the
+    check that met it.
     """
     if not isinstance(task, AbstractTask):
         raise TypeError(f"check_task takes a task, as in check_task(Words('S5')); {task!r} is none")
