@@ -15,6 +15,7 @@ from seriality.study.run import EVALUATION_KEY
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
 from seriality.tasks import (
     TASKS,
+    ArithmeticCircuit,
     Billiards,
     CircuitValue,
     ElementaryAutomaton,
@@ -33,6 +34,7 @@ LARGE = [
     Words("registers", length=14),
     ElementaryAutomaton(rule=110, width=14, steps=2),
     CircuitValue(gates_per_layer=3, layers=2),
+    ArithmeticCircuit(gates_per_layer=2, layers=2),
     PointerChase(hops=2, nodes=12),
     IteratedSquaring(squarings=2, bits=16),
     Rollout(horizon=2, size=12),
@@ -72,6 +74,7 @@ DIVIDED = {
     ("Words(monoid='registers', length=14, generators='few')", 1): "723c52d87729619b",
     ("ElementaryAutomaton(rule=110, width=14, steps=2, edges='ring')", 1): "e0ccd9bc9c068fc6",
     ("CircuitValue(gates_per_layer=3, layers=2, wiring='deep')", 1): "3da3719d34de8336",
+    ("ArithmeticCircuit(gates_per_layer=2, layers=2, modulus=5, wiring='deep')", 1): "0c9570da5c43ff46",
     ("PointerChase(hops=2, nodes=12, graph='cycle')", 1): "333326cc1d52a194",
     ("IteratedSquaring(squarings=2, bits=16, order='hidden')", 1): "34e4d477f5d030f2",
     ("Rollout(horizon=2, size=12, dynamics='automaton', truncation=0)", 1): "df2a1ee7a565a7c4",

@@ -14,6 +14,7 @@ from seriality.meter import measure
 from seriality.tasks import (
     MONOIDS,
     TASKS,
+    ArithmeticCircuit,
     Billiards,
     CircuitValue,
     ElementaryAutomaton,
@@ -34,6 +35,8 @@ EXAMPLES = {
     ElementaryAutomaton(rule=90, width=5, steps=4): (2, "c75156b6f7cdb10e"),
     CircuitValue(gates_per_layer=3, layers=4): (2, "1ac51cda5bcd8b89"),
     CircuitValue(gates_per_layer=3, layers=4, wiring="wide"): (2, "24e199cd5566a7cb"),
+    ArithmeticCircuit(gates_per_layer=2, layers=4): (1, "50b48856658ef065"),
+    ArithmeticCircuit(gates_per_layer=2, layers=4, wiring="wide"): (1, "9bedbe85dd811ba9"),
     PointerChase(hops=4, nodes=18): (1, "13ce899c8c38997a"),
     PointerChase(hops=4, nodes=18, graph="function"): (1, "398149415b8570e4"),
     PointerChase(hops=4, nodes=18, graph="list"): (1, "6a18faecfc3dcb58"),

@@ -5,6 +5,7 @@
 | `Words` | letters | constant depth (NC1-complete) over S5, A5 | two registers |
 | `ElementaryAutomaton` | steps | any polylogarithm (P-complete) under Rule 110 | Rule 90 |
 | `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
+| `ArithmeticCircuit` | layers | any polylogarithm (P-complete) | wide wiring |
 | `PointerChase` | hops | constant depth (complete for L) | the nodes in order |
 | `IteratedSquaring` | squarings | any polylogarithm, by assumption | φ(N) is known |
 | `Rollout` | steps | any polylogarithm (P-hard); constant depth if states are listed | truncation |
@@ -14,6 +15,7 @@
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
 """
 
+from .arithmetic_circuit import ArithmeticCircuit
 from .base import AbstractTask
 from .billiards import Billiards
 from .circuit_value import CircuitValue
@@ -31,6 +33,7 @@ TASKS = Tasks(
         Words,
         ElementaryAutomaton,
         CircuitValue,
+        ArithmeticCircuit,
         PointerChase,
         IteratedSquaring,
         Rollout,
@@ -44,6 +47,7 @@ __all__ = [
     "MONOIDS",
     "TASKS",
     "AbstractTask",
+    "ArithmeticCircuit",
     "Billiards",
     "CircuitValue",
     "ElementaryAutomaton",

@@ -1,0 +1,310 @@
+"""Arithmetic circuit value modulo a prime, on random layered circuits in which every gate matters.
+
+The wires are two halves, u and v, of g = `gates_per_layer` numbers modulo p. Layers 0, 2, … change u and
+layers 1, 3, … v: a layer's gate i adds to wire i of its half a product of two different wires of the other,
+
+    u[i] <- u[i] + c·v[a]·v[b]  mod p,   a < b,  c in {1, p − 1}
+
+(the form of `circuit_value` over another field: the round of a Feistel cipher). Inputs and gates are drawn
+independently and uniformly, and all wires are asked for at the end. A circuit cut short after any gate is a
+circuit too, so a gate's token is labelled with its value.
+
+Each layer is its own inverse up to signs, so a bijection of the p^2g states. So over uniform inputs the state
+after every layer is uniform, and states that differ after one layer differ at the end: adding to any wire, on
+any input, changes the answer. The products make each layer quadratic: the formal degree of a wire grows like
+a Fibonacci number, 1, 2, 3, 5, 8, …, exponentially in the layers. Circuits of polynomial degree are in NC2
+(Valiant, Skyum, Berkowitz & Rackoff 1983), so degree is what such a shortcut would need and these lack.
+
+Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are the inputs, as
+they were at the start. The answer is then, per wire, the sum of an input and its column of products: in TC0
+at every depth.
+
+Circuit value over a fixed finite field is P-complete, since x·y and 1 − x·y are AND and NAND of bits (Ladner
+1975; arithmetic circuits: Greenlaw, Hoover & Ruzzo 1995, page 124). What this task does not show:
+hardness of random circuits, or of few wires. At fixed g the state takes p^2g values and the problem falls
+into NC1 (Barrington 1989): hardness beyond it needs `gates_per_layer` to grow with `layers`.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from math import comb, isqrt
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from ..cost import Cost
+from ..instance import PAD, QUERY, UNASKED, Format
+from .base import (
+    FIRST,
+    SPECIAL,
+    AbstractTask,
+    in_full,
+    integer_fault,
+    lay_out,
+    line_after,
+    lookup,
+    refuse,
+    shortened,
+    size_fault,
+    uniform,
+)
+
+SIGNS = ("+=", "-=")
+"""What a gate does with its product."""
+MOST_GATES = 16
+"""The most gates to a layer: the vocabulary names every gate, and grows with their third power."""
+LARGEST_MODULUS = 97
+
+
+@dataclass(frozen=True)
+class ArithmeticCircuit(AbstractTask):
+    """Circuits of up to `layers` layers of `gates_per_layer` gates modulo a prime. Depth is the layers.
+
+    `wiring` is "deep" (each layer reads the one below) or "wide" (all read the inputs: the control). The
+    trace holds the value of every gate; in a wide circuit that is the running sum of its column.
+
+    >>> ArithmeticCircuit(gates_per_layer=3, layers=8, modulus=5).cost()
+    Cost(work=168, span=25)
+    """
+
+    gates_per_layer: int = 3
+    layers: int = 8
+    modulus: int = 5
+    wiring: str = "deep"
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
+        faults += integer_fault("layers", self.layers, 1, 8)
+        modulus = integer_fault("modulus", self.modulus, 3, 5, LARGEST_MODULUS)
+        if not modulus and any(self.modulus % d == 0 for d in range(2, isqrt(self.modulus) + 1)):
+            modulus = [f"modulus={self.modulus}: must be a prime from 3 to {LARGEST_MODULUS}; e.g. modulus=5"]
+        faults += modulus
+        if self.wiring not in ("deep", "wide"):
+            faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
+        g, n = self.gates_per_layer, self.layers
+        refuse("ArithmeticCircuit", faults or size_fault(g * n, gates_per_layer=g, layers=n))
+
+    @property
+    def format(self) -> Format:
+        wires = [f"{half}{i}" for half in "uv" for i in range(self.gates_per_layer)]
+        gates = [
+            f"{wire}{sign}{other}{a}*{other}{b}"
+            for wire in wires
+            for other in ("v" if wire[0] == "u" else "u")
+            for a, b in combinations(range(self.gates_per_layer), 2)
+            for sign in SIGNS
+        ]
+        return Format(
+            tokens=(*SPECIAL, *map(str, range(self.modulus)), *gates),
+            prompt_length=self._gates_end + 2 * self.gates_per_layer,
+            trace_length=self.layers * self.gates_per_layer,
+            answer_length=2 * self.gates_per_layer,
+        )
+
+    @property
+    def max_depth(self) -> int:
+        return self.layers
+
+    def resized(self, max_depth: int) -> "ArithmeticCircuit":
+        return replace(self, layers=max_depth)
+
+    @property
+    def control(self) -> "ArithmeticCircuit | None":
+        """The wide circuits; None if this task is them."""
+        return None if self.wiring == "wide" else replace(self, wiring="wide")
+
+    @property
+    def other_values(self) -> dict[str, object]:
+        return {
+            "modulus": 7 if self.modulus == 5 else 5,
+            "wiring": "wide" if self.wiring == "deep" else "deep",
+        }
+
+    @property
+    def dials_without_cost(self) -> tuple[str, ...]:
+        return ("modulus",)
+
+    @property
+    def guess_rate(self) -> float:
+        """All answers are equally likely: a deep circuit is a bijection, a wide one adds to the inputs."""
+        return float(self.modulus) ** (-2 * self.gates_per_layer)
+
+    def distinct(self, depth: int) -> int:
+        g = self.gates_per_layer
+        return self.modulus ** (2 * g) * self._gate_kinds ** (g * depth)
+
+    def leading(self, depth: int) -> int:
+        return 2 * self.gates_per_layer + self.gates_per_layer * depth
+
+    def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
+        g = self.gates_per_layer
+        kinds = np.repeat([self.modulus, self._gate_kinds], [2 * g, g * self.layers])
+        inputs, gates = jnp.split(uniform(kinds, key=key), [2 * g])
+        gates = gates.reshape(self.layers, g) + self._first_gates
+        within = jnp.arange(self.layers)[:, None] < depth
+        gates = jnp.where(within, gates, PAD)
+        answer, values = self._run((inputs + FIRST).reshape(2, g), gates)
+        prompt = lay_out(jnp.concatenate([inputs + FIRST, gates.ravel()]), 2 * g)
+        trace = jnp.where(within, values, PAD).ravel()
+        asked = jnp.where(within, values, UNASKED).ravel()
+        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, asked.dtype), asked, answer])
+        return prompt, labels, trace, answer
+
+    def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
+        g = self.gates_per_layer
+        inputs = prompt[: 2 * g].reshape(2, g)
+        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        if self.wiring == "deep":
+            return self._run(inputs, gates)[0]
+        # layer k changes half k % 2 by the other half's inputs
+        halves = [self._column_sums(inputs[k], inputs[1 - k], gates[k::2]) for k in (0, 1)]
+        return jnp.concatenate(halves)
+
+    def cost(self) -> Cost:
+        """Read the tokens; then, deep, three lookups a layer: operands, their product, its sum. Wide: two
+        lookups a gate, one sum of a wire's column, its remainder, one lookup a wire."""
+        g, n = self.gates_per_layer, self.layers
+        if self.wiring == "deep":
+            return Cost(work=7 * g * n, span=3 * n + 1)
+        return Cost(work=7 * g * n + 2 * g, span=5 + (n > 2))
+
+    def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
+        g, text = self.gates_per_layer, self.format.tokens
+        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        read = {
+            "deep": "A gate reads what the wires hold when its layer begins.",
+            "wide": "A gate reads what the wires held at the start, before all layers.",
+        }[self.wiring]
+        return "\n".join(
+            [
+                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. The gate "
+                f"t+=a*b adds the product of a and b to t, and t-=a*b subtracts it, modulo {self.modulus}.",
+                f"The layers are carried out one after the other. {read}",
+                "What do all wires hold at the end? Answer with the numbers of u, then those of v.",
+                f"inputs: {' '.join(text[t] for t in prompt[: 2 * g])}",
+                *(
+                    f"layer {i}: {' '.join(text[t] for t in layer)}"
+                    for i, layer in enumerate(gates[gates[:, 0] != PAD], 1)
+                ),
+            ]
+        )
+
+    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
+        g = self.gates_per_layer
+        inputs = self._numbers(line_after(text, "inputs"), "inputs")
+        layers = [line.partition(": ") for line in text.splitlines() if line.startswith("layer ")]
+        if not 1 <= len(layers) <= self.layers:
+            raise ValueError(f"{len(layers)} lines begin with 'layer', must be 1 to {self.layers}")
+        for i, (label, _, _) in enumerate(layers, 1):
+            if label != f"layer {i}":
+                raise ValueError(f"{shortened(label)} where 'layer {i}' must be")
+        gates = [in_full(self.token_ids(names.split()), g, label) for label, _, names in layers]
+        places = (np.array(gates) - self._first_gates[: len(gates)]).ravel()
+        if (wrong := np.flatnonzero((places < 0) | (places >= self._gate_kinds))).size:
+            layer, gate = divmod(int(wrong[0]), g)
+            raise ValueError(
+                f"layer {layer + 1}: {self.format.tokens[gates[layer][gate]]} is not in its place"
+            )
+        prompt = np.full(self.format.prompt_length, PAD, np.int32)
+        prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
+        prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
+        return prompt
+
+    def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
+        return self._numbers(text, "answer")
+
+    def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
+        layers, text = trace.reshape(self.layers, -1), self.format.tokens
+        values = [" ".join(text[t] for t in layer) for layer in layers[layers[:, 0] != PAD]]
+        return "\n".join(f"layer {i}: {'uv'[(i - 1) % 2]} becomes {row}" for i, row in enumerate(values, 1))
+
+    def _numbers(self, text: str, what: str) -> Int[np.ndarray, " numbers"]:
+        numbers = in_full(self.token_ids(text.split()), 2 * self.gates_per_layer, what)
+        if (numbers >= FIRST + self.modulus).any():
+            raise ValueError(f"{what}: must be {len(numbers)} numbers from 0 to {self.modulus - 1}")
+        return numbers
+
+    @property
+    def _gate_kinds(self) -> int:
+        return len(SIGNS) * comb(self.gates_per_layer, 2)
+
+    @property
+    def _gates_end(self) -> int:
+        return 2 * self.gates_per_layer + self.gates_per_layer * self.layers
+
+    @property
+    def _first_gate(self) -> int:
+        return FIRST + self.modulus
+
+    @cached_property
+    def _first_gates(self) -> np.ndarray:
+        """The token of the first kind of gate at each place, by [layer, place]."""
+        g = self.gates_per_layer
+        target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
+        return (self._first_gate + self._gate_kinds * target).astype(np.int32)
+
+    # Tables over token ids, so that no token needs to be converted. A PAD gate changes nothing.
+
+    @cached_property
+    def _operands(self) -> np.ndarray:
+        """The two wires of the other half that a gate reads, by [token]."""
+        pairs = combinations(range(self.gates_per_layer), 2)
+        wires = [pair for pair in pairs for _ in SIGNS]
+        return np.array([(0, 0)] * self._first_gate + wires * (2 * self.gates_per_layer), np.int32)
+
+    @cached_property
+    def _kinds(self) -> np.ndarray:
+        """What a gate does, by [token]: 0 nothing, 1 adds, 2 subtracts."""
+        gates = len(self._operands) - self._first_gate
+        return np.array([0] * self._first_gate + [1, 2] * (gates // 2), np.int32)
+
+    @cached_property
+    def _products(self) -> np.ndarray:
+        """What a gate adds, 0 to p - 1, by [kind, first operand, second operand]."""
+        p = self.modulus
+        table = np.zeros((3, FIRST + p, FIRST + p), np.int32)
+        products = np.outer(np.arange(p), np.arange(p)) % p
+        table[1, FIRST:, FIRST:], table[2, FIRST:, FIRST:] = products, -products % p
+        return table
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        """A wire's token after a gate, by [token, what is added]."""
+        p = self.modulus
+        table = np.zeros((FIRST + p, p), np.int32)
+        table[FIRST:] = FIRST + (np.arange(p)[:, None] + np.arange(p)) % p
+        return table
+
+    def _run(
+        self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]
+    ) -> tuple[Int[Array, " answer_length"], Int[Array, "layers g"]]:
+        """What the wires hold at the end, and each gate's value."""
+
+        def layer(state, now):
+            target, other, read, read_next = state
+            kind, wires = now
+            operands = lookup(other if self.wiring == "deep" else read, wires)
+            added = lookup(self._products, kind, operands[:, 0], operands[:, 1])
+            target = lookup(self._sums, target, added)
+            return (other, target, read_next, read), target
+
+        u, v = inputs
+        each = lookup(self._kinds, gates), lookup(self._operands, gates)
+        (target, other, *_), values = jax.lax.scan(layer, (u, v, v, u), each)
+        u, v = (other, target) if self.layers % 2 else (target, other)
+        return jnp.concatenate([u, v]), values
+
+    def _column_sums(
+        self, onto: Int[Array, " g"], read: Int[Array, " g"], gates: Int[Array, "half g"]
+    ) -> Int[Array, " g"]:
+        """The inputs `onto`, each with its column of gates on the inputs `read` added."""
+        operands = lookup(read, lookup(self._operands, gates))
+        added = lookup(self._products, lookup(self._kinds, gates), operands[..., 0], operands[..., 1])
+        total = jax.lax.rem(jnp.sum(added, axis=0), jnp.int32(self.modulus))
+        return lookup(self._sums, onto, total)
