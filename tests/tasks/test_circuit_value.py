@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from xml.etree import ElementTree
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +167,33 @@ def test_text():
     for wrong in ("11", "11 0", "11 02", "1 101"):
         with pytest.raises(ValueError, match="must be 2 bits, a space and 2 bits"):
             task.parse_answer(wrong)
+
+
+@pytest.mark.parametrize("wiring", ["deep", "wide"])
+def test_picture_shows_every_gate_and_value(wiring):
+    task = CircuitValue(3, 4, wiring)
+    batch = jax.tree.map(np.asarray, task.sample(1, key=KEY, depth=3))
+    parts = batch.prompt[0], batch.trace[0], batch.answer[0]
+    root = ElementTree.fromstring(task.picture(*parts))
+    shown = [each.text for each in root if each.tag.endswith("text")]
+    gates = [task.format.tokens[token] for token in batch.prompt[0, 6:15]]
+    assert shown[6:15] == [re.split(r"[=(]", gate)[1] for gate in gates]
+    values = inputs_of(task, batch.prompt[0]) + (batch.trace[0, :9] - 2).tolist()
+    assert shown[15:] == [str(value) for value in values]
+    large = CircuitValue(3, 16)
+    batch = jax.tree.map(np.asarray, large.sample(1, key=KEY))
+    assert large.picture(batch.prompt[0], batch.trace[0], batch.answer[0]) is None
+    widest = CircuitValue(20, 2)
+    batch = jax.tree.map(np.asarray, widest.sample(1, key=KEY))
+    assert 0 < len(widest.picture(batch.prompt[0], batch.trace[0], batch.answer[0])) < 20_000
+
+
+def test_deep_and_wide_have_as_many_gates():
+    assert CircuitValue.deep_and_wide(32) == (CircuitValue(2, 16), CircuitValue(16, 2))
+    assert CircuitValue.deep_and_wide(24, narrow=3) == (CircuitValue(3, 8), CircuitValue(8, 3))
+    for gates, narrow in ((33, 2), (4, 4), (66, 2), (0, 2), (32, 1)):
+        with pytest.raises(ValueError, match="deep_and_wide: "):
+            CircuitValue.deep_and_wide(gates, narrow=narrow)
 
 
 def layer_maps(operations):

@@ -53,6 +53,7 @@ from .base import (
     size_fault,
     uniform,
 )
+from .layered_picture import layered_picture
 
 OPERATIONS = {
     "AND": (0, 0, 0, 1),
@@ -125,6 +126,22 @@ class CircuitValue(AbstractTask):
     def control(self) -> "CircuitValue | None":
         """The wide circuits; None if this task is them."""
         return None if self.wiring == "wide" else replace(self, wiring="wide")
+
+    @classmethod
+    def deep_and_wide(cls, gates: int = 32, *, narrow: int = 2) -> "tuple[CircuitValue, CircuitValue]":
+        """A deep-narrow and a shallow-wide task of as many gates: `narrow` a layer in gates / narrow layers,
+        and the other way round. To tell what depth does at equal work; inputs and answers are longer in the
+        shallow one.
+
+        >>> CircuitValue.deep_and_wide(32)[1]
+        CircuitValue(gates_per_layer=16, layers=2, wiring='deep')
+        """
+        faults = integer_fault("gates", gates, 4, 32) + integer_fault("narrow", narrow, 2, 2, MOST_GATES)
+        if not faults and (gates % narrow or not narrow <= gates // narrow <= MOST_GATES):
+            most = narrow * MOST_GATES
+            faults = [f"gates={gates}: must be a multiple of narrow={narrow}, from {narrow**2} to {most}"]
+        refuse("CircuitValue.deep_and_wide", faults)
+        return cls(narrow, gates // narrow), cls(gates // narrow, narrow)
 
     def distinct(self, depth: int) -> int:
         g = self.gates_per_layer
@@ -239,6 +256,32 @@ class CircuitValue(AbstractTask):
             "".join(self.format.tokens[t] for t in row) for row in trace.reshape(self.layers, -1) if row[0]
         ]
         return "\n".join(f"layer {i}: {'uv'[(i - 1) % 2]} becomes {bits}" for i, bits in enumerate(values, 1))
+
+    def picture(
+        self,
+        prompt: Int[np.ndarray, " prompt_length"],
+        trace: Int[np.ndarray, " trace_length"],
+        answer: Int[np.ndarray, " answer_length"],
+    ) -> str | None:
+        """The layers from left to right with the value of every gate; None beyond 40 gates."""
+        g, text = self.gates_per_layer, self.format.tokens
+        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        names = tuple(OPERATIONS)
+        layers = [
+            [
+                (
+                    i + g * (k % 2),
+                    *(int(wire) + g * (1 - k % 2) for wire in self._operands[token]),
+                    names[(int(token) - self._first_gate) % len(names)],
+                    text[trace[k * g + i]],
+                )
+                for i, token in enumerate(layer)
+            ]
+            for k, layer in enumerate(gates[gates[:, 0] != PAD])
+        ]
+        wires = [f"{half}{i}" for half in "uv" for i in range(g)]
+        inputs = [text[token][-1] for token in prompt[: 2 * g]]
+        return layered_picture(wires, inputs, layers, wide=self.wiring == "wide")
 
     @property
     def _gate_kinds(self) -> int:
