@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from xml.etree import ElementTree
 
 import jax
 import jax.numpy as jnp
@@ -64,6 +65,37 @@ def test_the_twin_that_adds_to_its_own_half_collapses():
     """What the test above would notice: u0 += u0·u1 is no bijection modulo 3."""
     images = {((a + a * b) % 3, b) for a, b in product(range(3), repeat=2)}
     assert len(images) < 9
+
+
+def test_wires_that_hold_0_and_1_compute_nand():
+    """u2 = 1 becomes the NAND of v0 and v1; the others idle on v2 = 0."""
+    task = ArithmeticCircuit(3, 1, 5)
+    for a, b in product((0, 1), repeat=2):
+        text = f"inputs: 0 1 1 {a} {b} 0\nlayer 1: u0+=v0*v2 u1+=v1*v2 u2-=v0*v1"
+        after = task.render_answer(np.asarray(task.reference(jnp.asarray(task.parse(text)))))
+        assert after == f"0 1 {1 - a * b} {a} {b} 0"
+
+
+@pytest.mark.parametrize(("modulus", "same"), [(7, True), (5, False)])
+def test_scaling_by_a_cube_root_of_one_commutes_with_products(modulus, same):
+    task = ArithmeticCircuit(2, 3, modulus)
+    prompts = np.asarray(task.sample(32, key=KEY).prompt)
+    run = jax.jit(jax.vmap(task.reference))
+    scale = np.array([2, 2, 4, 4])  # 2 is a cube root of 1 modulo 7, not 5
+    scaled = prompts.copy()
+    scaled[:, :4] = (prompts[:, :4] - 2) * scale % modulus + 2
+    before, after = np.asarray(run(jnp.asarray(prompts))) - 2, np.asarray(run(jnp.asarray(scaled))) - 2
+    assert np.array_equal(before * scale % modulus, after) == same
+
+
+def test_picture():
+    task = ArithmeticCircuit(3, 4)
+    batch = jax.tree.map(np.asarray, task.sample(1, key=KEY, depth=3))
+    root = ElementTree.fromstring(task.picture(batch.prompt[0], batch.trace[0], batch.answer[0]))
+    shown = [each.text for each in root if each.tag.endswith("text")]
+    assert shown[15:] == [str(value) for value in (*batch.prompt[0, :6] - 2, *batch.trace[0, :9] - 2)]
+    gates = [task.format.tokens[token] for token in batch.prompt[0, 6:15]]
+    assert shown[6:15] == [f"{gate[2]}ab" for gate in gates]
 
 
 def test_layers_are_not_affine():

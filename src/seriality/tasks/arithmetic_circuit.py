@@ -9,20 +9,26 @@ layers 1, 3, … v: a layer's gate i adds to wire i of its half a product of two
 independently and uniformly, and all wires are asked for at the end. A circuit cut short after any gate is a
 circuit too, so a gate's token is labelled with its value.
 
-Each layer is its own inverse up to signs, so a bijection of the p^2g states. So over uniform inputs the state
-after every layer is uniform, and states that differ after one layer differ at the end: adding to any wire, on
-any input, changes the answer. The products make each layer quadratic: the formal degree of a wire grows like
-a Fibonacci number, 1, 2, 3, 5, 8, …, exponentially in the layers. Circuits of polynomial degree are in NC2
-(Valiant, Skyum, Berkowitz & Rackoff 1983), so degree is what such a shortcut would need and these lack.
+A layer is undone by subtracting what it added, since it leaves alone what it read: it is a bijection of the
+p^2g states. So over uniform inputs the state after every layer is uniform, and states that differ after one
+layer differ at the end: adding to any wire, on any input, changes the answer. The formal degree of the wires
+doubles with every layer. Circuits of polynomial degree are in NC2 (Valiant, Skyum, Berkowitz & Rackoff 1983),
+so their theorem covers O(log) layers only; that rules out no other shortcut.
 
 Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are the inputs, as
 they were at the start. The answer is then, per wire, the sum of an input and its column of products: in TC0
 at every depth.
 
-Circuit value over a fixed finite field is P-complete, since x·y and 1 − x·y are AND and NAND of bits (Ladner
-1975; arithmetic circuits: Greenlaw, Hoover & Ruzzo 1995, page 124). What this task does not show:
-hardness of random circuits, or of few wires. At fixed g the state takes p^2g values and the problem falls
-into NC1 (Barrington 1989): hardness beyond it needs `gates_per_layer` to grow with `layers`.
+Arithmetic circuit value over a fixed finite field is P-complete, equivalent to circuit value (Greenlaw,
+Hoover & Ruzzo 1995, page 124). Circuits of this form suffice, if inputs are chosen: a gate idles on a wire of
+0, adds a copy with a wire of 1, and turns 1 into 1 − ab, on 0 and 1 the NAND.
+
+What this task does not show: hardness of random circuits, or of few wires. At fixed g the state takes p^2g
+values and the problem falls into NC1 (Barrington 1989): hardness beyond it needs `gates_per_layer` to grow
+with `layers`. At a fixed modulus wires are functions of degree below p in each input, whatever the formal
+degree. Products alone leave the zero state where it is, and modulo p with 3 | p − 1 commute with multiplying
+u by λ and v by λ², λ³ = 1. With two gates a layer both wires of a half change by the same number up to sign;
+whether such layers generate a solvable group is not known here, so take three or more.
 """
 
 from dataclasses import dataclass, replace
@@ -52,6 +58,7 @@ from .base import (
     size_fault,
     uniform,
 )
+from .layered_picture import layered_picture
 
 SIGNS = ("+=", "-=")
 """What a gate does with its product."""
@@ -229,6 +236,33 @@ class ArithmeticCircuit(AbstractTask):
         if (numbers >= FIRST + self.modulus).any():
             raise ValueError(f"{what}: must be {len(numbers)} numbers from 0 to {self.modulus - 1}")
         return numbers
+
+    def picture(
+        self,
+        prompt: Int[np.ndarray, " prompt_length"],
+        trace: Int[np.ndarray, " trace_length"],
+        answer: Int[np.ndarray, " answer_length"],
+    ) -> str | None:
+        """The layers from left to right with the value of every gate; None beyond 40 gates."""
+        g, text = self.gates_per_layer, self.format.tokens
+        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        names = ("+ab", "-ab")
+        layers = [
+            [
+                (
+                    i + g * (k % 2),
+                    int(self._operands[token][0]) + g * (1 - k % 2),
+                    int(self._operands[token][1]) + g * (1 - k % 2),
+                    names[(int(token) - self._first_gate) % len(names)],
+                    text[trace[k * g + i]],
+                )
+                for i, token in enumerate(layer)
+            ]
+            for k, layer in enumerate(gates[gates[:, 0] != PAD])
+        ]
+        wires = [f"{half}{i}" for half in "uv" for i in range(g)]
+        inputs = [text[token] for token in prompt[: 2 * g]]
+        return layered_picture(wires, inputs, layers, wide=self.wiring == "wide")
 
     @property
     def _gate_kinds(self) -> int:

@@ -271,7 +271,8 @@ class CircuitValue(AbstractTask):
             [
                 (
                     i + g * (k % 2),
-                    *(int(wire) + g * (1 - k % 2) for wire in self._operands[token]),
+                    int(self._operands[token][0]) + g * (1 - k % 2),
+                    int(self._operands[token][1]) + g * (1 - k % 2),
                     names[(int(token) - self._first_gate) % len(names)],
                     text[trace[k * g + i]],
                 )
