@@ -84,6 +84,7 @@ def test_files_longer_than_a_batch_come_in_parts(tmp_path):
         ("seed,input,target\n0,1 1,1 x\n", "row 1: target 'x': must be a whole number from 0 to 1"),
         ("seed,input,target\n0,1 1,1 1\n", "row 1: target '1 1' is not the prefix products, '1 0'"),
         ("seed,input,target\n0,1 1,1\n", "row 1: target '1' is not the prefix products, '1 0'"),
+        ("seed,input,target\n0," + "1 " * 70000 + ",1\n", "line 2: field larger than field limit (131072)"),
         ("seed,input,target\n0,,\n", "row 1: input of 0 letters, must be 1 to 3"),
         ("seed,input,target\n0,0 0 0 0,0 0 0 0\n", "row 1: input of 4 letters, must be 1 to 3"),
     ],
