@@ -3,32 +3,33 @@
 The wires are two halves, u and v, of g = `gates_per_layer` numbers modulo p. Layers 0, 2, … change u and
 layers 1, 3, … v: a layer's gate i adds to wire i of its half a product of two different wires of the other,
 
-    u[i] <- u[i] + c·v[a]·v[b]  mod p,   a < b,  c in {1, p − 1}
+    u[i] <- u[i] + f(v[a], v[b])  mod p,   f in {ab, ab + a, ab + b, ab + 1},  a < b
 
 (the form of `circuit_value` over another field: the round of a Feistel cipher). Inputs and gates are drawn
 independently and uniformly, and all wires are asked for at the end. A circuit cut short after any gate is a
-circuit too, so a gate's token is labelled with its value.
+circuit too, so a gate's token is labelled with what its target then holds.
 
 A layer is undone by subtracting what it added, since it leaves alone what it read: it is a bijection of the
 p^2g states. So over uniform inputs the state after every layer is uniform, and states that differ after one
-layer differ at the end: adding to any wire, on any input, changes the answer. The formal degree of the wires
-doubles with every layer. Circuits of polynomial degree are in NC2 (Valiant, Skyum, Berkowitz & Rackoff 1983),
-so their theorem covers O(log) layers only; that rules out no other shortcut.
+layer differ at the end: adding to any wire, on any input, changes the answer. Nothing collapses to zero, as
+it does in random circuits of products, where a product is 0 once a factor is. The terms beside the products
+are there because products alone would leave the zero state where it is, and for two gates a layer let both
+wires of a half change by the same number. Two gates a layer modulo 3 generate a group that holds A81.
 
 Control, `wiring="wide"`: the same tokens from the same distribution, but a gate's operands are the inputs, as
-they were at the start. The answer is then, per wire, the sum of an input and its column of products: in TC0
+they were at the start. The answer is then, per wire, the sum of an input and its column of gates: in TC0
 at every depth.
 
 Arithmetic circuit value over a fixed finite field is P-complete, equivalent to circuit value (Greenlaw,
 Hoover & Ruzzo 1995, page 124). Circuits of this form suffice, if inputs are chosen: a gate idles on a wire of
-0, adds a copy with a wire of 1, and turns 1 into 1 − ab, on 0 and 1 the NAND.
+0, adds a copy with a wire of 1, and p − 1 times `t += ab` turns 1 into 1 − ab, on 0 and 1 the NAND. Circuits
+of polynomial formal degree are in NC2 (Valiant, Skyum, Berkowitz & Rackoff 1983); here the degree doubles
+with every layer, so their theorem covers O(log) layers only. That rules out no other shortcut.
 
 What this task does not show: hardness of random circuits, or of few wires. At fixed g the state takes p^2g
 values and the problem falls into NC1 (Barrington 1989): hardness beyond it needs `gates_per_layer` to grow
 with `layers`. At a fixed modulus wires are functions of degree below p in each input, whatever the formal
-degree. Products alone leave the zero state where it is, and modulo p with 3 | p − 1 commute with multiplying
-u by λ and v by λ², λ³ = 1. With two gates a layer both wires of a half change by the same number up to sign;
-whether such layers generate a solvable group is not known here, so take three or more.
+degree. Modulo 2 the gates are four of those of `circuit_value`.
 """
 
 from dataclasses import dataclass, replace
@@ -60,8 +61,8 @@ from .base import (
 )
 from .layered_picture import layered_picture
 
-SIGNS = ("+=", "-=")
-"""What a gate does with its product."""
+TERMS = ("ab", "ab+a", "ab+b", "ab+1")
+"""What a gate with operands a and b adds to its target."""
 MOST_GATES = 16
 """The most gates to a layer: the vocabulary names every gate, and grows with their third power."""
 LARGEST_MODULUS = 97
@@ -88,9 +89,9 @@ class ArithmeticCircuit(AbstractTask):
     def __post_init__(self) -> None:
         faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
         faults += integer_fault("layers", self.layers, 1, 8)
-        modulus = integer_fault("modulus", self.modulus, 3, 5, LARGEST_MODULUS)
+        modulus = integer_fault("modulus", self.modulus, 2, 5, LARGEST_MODULUS)
         if not modulus and any(self.modulus % d == 0 for d in range(2, isqrt(self.modulus) + 1)):
-            modulus = [f"modulus={self.modulus}: must be a prime from 3 to {LARGEST_MODULUS}; e.g. modulus=5"]
+            modulus = [f"modulus={self.modulus}: must be a prime from 2 to {LARGEST_MODULUS}; e.g. modulus=5"]
         faults += modulus
         if self.wiring not in ("deep", "wide"):
             faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
@@ -101,11 +102,11 @@ class ArithmeticCircuit(AbstractTask):
     def format(self) -> Format:
         wires = [f"{half}{i}" for half in "uv" for i in range(self.gates_per_layer)]
         gates = [
-            f"{wire}{sign}{other}{a}*{other}{b}"
+            f"{wire}+={other}{a}*{other}{b}{last}"
             for wire in wires
             for other in ("v" if wire[0] == "u" else "u")
             for a, b in combinations(range(self.gates_per_layer), 2)
-            for sign in SIGNS
+            for last in ("", f"+{other}{a}", f"+{other}{b}", "+1")
         ]
         return Format(
             tokens=(*SPECIAL, *map(str, range(self.modulus)), *gates),
@@ -193,7 +194,8 @@ class ArithmeticCircuit(AbstractTask):
                 f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. The gate "
                 f"t+=a*b adds the product of a and b to t, and t-=a*b subtracts it, modulo {self.modulus}.",
                 f"The layers are carried out one after the other. {read}",
-                "What do all wires hold at the end? Answer with the numbers of u, then those of v.",
+                "What do all wires hold at the end? Answer with the numbers of u, then those of v, separated "
+                "by spaces.",
                 f"inputs: {' '.join(text[t] for t in prompt[: 2 * g])}",
                 *(
                     f"layer {i}: {' '.join(text[t] for t in layer)}"
@@ -246,7 +248,7 @@ class ArithmeticCircuit(AbstractTask):
         """The layers from left to right with the value of every gate; None beyond 40 gates."""
         g, text = self.gates_per_layer, self.format.tokens
         gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        names = ("+ab", "-ab")
+        names = tuple(TERMS)
         layers = [
             [
                 (
@@ -266,7 +268,7 @@ class ArithmeticCircuit(AbstractTask):
 
     @property
     def _gate_kinds(self) -> int:
-        return len(SIGNS) * comb(self.gates_per_layer, 2)
+        return len(TERMS) * comb(self.gates_per_layer, 2)
 
     @property
     def _gates_end(self) -> int:
@@ -289,22 +291,23 @@ class ArithmeticCircuit(AbstractTask):
     def _operands(self) -> np.ndarray:
         """The two wires of the other half that a gate reads, by [token]."""
         pairs = combinations(range(self.gates_per_layer), 2)
-        wires = [pair for pair in pairs for _ in SIGNS]
+        wires = [pair for pair in pairs for _ in TERMS]
         return np.array([(0, 0)] * self._first_gate + wires * (2 * self.gates_per_layer), np.int32)
 
     @cached_property
     def _kinds(self) -> np.ndarray:
-        """What a gate does, by [token]: 0 nothing, 1 adds, 2 subtracts."""
+        """What a gate adds, by [token]: 0 for nothing, or one more than a place in TERMS."""
         gates = len(self._operands) - self._first_gate
-        return np.array([0] * self._first_gate + [1, 2] * (gates // 2), np.int32)
+        return np.array([0] * self._first_gate + [1, 2, 3, 4] * (gates // len(TERMS)), np.int32)
 
     @cached_property
     def _products(self) -> np.ndarray:
         """What a gate adds, 0 to p - 1, by [kind, first operand, second operand]."""
         p = self.modulus
-        table = np.zeros((3, FIRST + p, FIRST + p), np.int32)
-        products = np.outer(np.arange(p), np.arange(p)) % p
-        table[1, FIRST:, FIRST:], table[2, FIRST:, FIRST:] = products, -products % p
+        table = np.zeros((1 + len(TERMS), FIRST + p, FIRST + p), np.int32)
+        a, b = np.arange(p)[:, None], np.arange(p)
+        for kind, last in enumerate((0, a, b, 1), 1):
+            table[kind, FIRST:, FIRST:] = (a * b + last) % p
         return table
 
     @cached_property

@@ -131,6 +131,16 @@ class Discs:
         walls = choose(still, jnp.inf, (goal - place) / choose(still, 1.0, velocity))
         return waits, jnp.maximum(walls, 0.0).ravel(), (closing, square, inside, root)
 
+    def _earliest_walls(
+        self, place: Array, velocity: Array, place_error: Array, velocity_error: Array
+    ) -> Array:
+        """Before when no disc can be at a wall, either wall if the sign of its velocity is not certain."""
+        fast, near = (SLACK * each[:, None] for each in (velocity_error, place_error))
+        behind, ahead = place - self.radius, np.asarray(self.sides) - self.radius - place
+        way = choose(velocity > 0, ahead, behind)
+        way = choose(jnp.abs(velocity) <= fast, jnp.minimum(ahead, behind), way)
+        return (jnp.maximum(way - near, 0.0) / (jnp.abs(velocity) + fast)).ravel()
+
     def _struck(self, place: Array, velocity: Array, event: Array) -> tuple[Array, Array, Array]:
         """The velocities after an event; the relative velocity of the pair and its part along the normal."""
         signs = lookup(self._signs, event)
@@ -177,13 +187,16 @@ class Discs:
             nearest = -closing / choose(square > 0, square, 1.0)
             reach = SLACK * (apart_error + nearest * speed_error)
             grazes = (closing < 0) & (jnp.abs(inside) <= 2 * diameter * square * reach)
+            earliest = waits - SLACK * late
             if self.sides is not None:
+                at_walls = self._earliest_walls(place, velocity, place_error, velocity_error)
+                earliest = jnp.concatenate([earliest, at_walls])
                 finite = choose(jnp.isfinite(walls), walls, 0.0).reshape(-1, 2)
                 error = place_error[:, None] + finite * velocity_error[:, None]
                 late = jnp.concatenate([late, (error / jnp.maximum(jnp.abs(velocity), 1e-300)).ravel()])
             waits = jnp.concatenate([waits, walls])
             wait, event = first_of(waits)
-            others = choose(np.arange(self.events, dtype=np.int32) == event, jnp.inf, waits - SLACK * late)
+            others = choose(np.arange(self.events, dtype=np.int32) == event, jnp.inf, earliest)
             time_error = SLACK * lookup(late, event) + ROUNDING * (time + wait)
             clear = jnp.all(others > wait + time_error)
             certain = certain & jnp.isfinite(wait) & clear & ~jnp.any(grazes)
@@ -206,8 +219,11 @@ class Discs:
             path = Motion(time, place, velocity), event, time_error, both[0], velocity_error, certain
             return state, path
 
-        none = jnp.zeros(self.count, jnp.float64)
-        start = (jnp.zeros((), jnp.float64), place, velocity, none, none, jnp.bool_(True))
+        # Exact beginnings have errors too: what touches or ties exactly is decided by how sums are rounded.
+        fastest = jnp.sqrt(jnp.max(jnp.sum(velocity * velocity, axis=-1)))
+        place_error = jnp.full(self.count, ROUNDING * size, jnp.float64)
+        velocity_error = jnp.broadcast_to(ROUNDING * fastest, (self.count,))
+        start = (jnp.zeros((), jnp.float64), place, velocity, place_error, velocity_error, jnp.bool_(True))
         _, path = jax.lax.scan(step, start, length=events)
         return Path(*path)
 
