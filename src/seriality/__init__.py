@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from .claims import CLAIMS as CLAIMS
+    from .conformance import Conformance as Conformance
+    from .conformance import check_task as check_task
     from .cost import Cost as Cost
     from .instance import Format as Format
     from .instance import Instances as Instances
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "claims": ("CLAIMS",),
+    "conformance": ("Conformance", "check_task"),
     "cost": ("Cost",),
     "instance": ("Format", "Instances"),
     "meter": ("Growth", "Measurement", "Scaling", "certify", "growth", "measure", "reassociate"),
@@ -53,6 +56,7 @@ __all__ = [
     "SOLVERS",
     "STUDIES",
     "TASKS",
+    "Conformance",
     "Cost",
     "Format",
     "Growth",
@@ -68,6 +72,7 @@ __all__ = [
     "__version__",
     "build",
     "certify",
+    "check_task",
     "growth",
     "measure",
     "reassociate",

@@ -283,6 +283,7 @@ def _uniqueness(task: AbstractTask, count: int) -> str:
 def _answers(task: AbstractTask, count: int) -> str:
     batch = _deepest(task, count)
     rate = majority_rate(task, batch)
+    _want(task.guess_rate < 1, "one answer is right for all instances, by the stated guess_rate")
     _want(
         rate <= task.guess_rate + _room(task, count),
         f"one answer is right for {rate:.3f} of {count} instances, stated is at most {task.guess_rate:.3f}",
@@ -378,6 +379,7 @@ def _control(task: AbstractTask, count: int) -> str:
         mine, its = getattr(ours, length), getattr(twin, length)
         _want(mine == its, f"its {length} is {its}, the task's {mine}")
     _want(control.max_depth == task.max_depth, f"its max_depth is {control.max_depth}, not {task.max_depth}")
+    _want(control.guess_rate < 1, "one answer is right for all of its instances, by its guess_rate")
     _want(control.control is None, "the control names a control of its own")
     its_smaller = smaller.control
     _want(its_smaller is not None, f"at max_depth {smaller.max_depth} there is none")

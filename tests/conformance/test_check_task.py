@@ -175,6 +175,13 @@ class Guessable(Modular):
 
 
 @dataclass(frozen=True)
+class OneAnswer(Modular):
+    @property
+    def guess_rate(self):
+        return 1.0
+
+
+@dataclass(frozen=True)
 class ScoresAll(Modular):
     def score(self, answer, instances):
         return jnp.ones(len(answer), bool)
@@ -246,6 +253,8 @@ class ReadsAnything(Modular):
         (WrongReference(), "reference", "the reference is wrong on"),
         (FewPrompts(length=2), "uniqueness", "different prompts in"),
         (Guessable(), "answers", "stated is at most 0.050"),
+        (OneAnswer(), "answers", "one answer is right for all instances"),
+        (OneAnswer(), "control", "one answer is right for all of its instances"),
         (ScoresAll(), "scores", "a neighbour's answer is right for 1.000"),
         (DeadDial(), "dials", "dead=4 gives the instances of dead=3"),
         (FreeDial(), "dials", "length=7 changes the metered cost, yet is in dials_without_cost"),

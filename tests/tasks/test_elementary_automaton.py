@@ -84,7 +84,10 @@ def test_the_eight_additive_rules():
 
 
 def test_controls():
-    assert ElementaryAutomaton(30, 8, 4).control == ElementaryAutomaton(90, 8, 4)
+    assert ElementaryAutomaton(30, 9, 4).control == ElementaryAutomaton(90, 9, 4)
+    assert ElementaryAutomaton(30, 8, 4).control == ElementaryAutomaton(150, 8, 4)
+    assert ElementaryAutomaton(90, 8, 4).guess_rate == 1  # all rings become zeros
+    assert ElementaryAutomaton(150, 8, 4).guess_rate == 2**-8
     assert ElementaryAutomaton(90).control is None
     assert ElementaryAutomaton(150).control is None
 
