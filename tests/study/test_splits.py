@@ -18,6 +18,7 @@ from seriality.tasks import (
     ArithmeticCircuit,
     Billiards,
     CircuitValue,
+    Countdown,
     ElementaryAutomaton,
     IteratedSquaring,
     OccludedBalls,
@@ -40,6 +41,7 @@ LARGE = [
     Rollout(horizon=2, size=12),
     Billiards(collisions=2, balls=3, precision=24, radius=2),
     OccludedBalls(collisions=2, balls=3),
+    Countdown(operations=3, largest=20),
 ]
 COUNT = 800
 EXPENSIVE = (Billiards, OccludedBalls)
@@ -89,6 +91,7 @@ DIVIDED = {
         "OccludedBalls(collisions=2, balls=3, height=12, visible=4, hidden=16, speed=3, contact='hard')",
         1,
     ): "50f80c3023ce6a47",
+    ("Countdown(operations=3, largest=20, target='expression')", 1): "a258b01c987d51e4",
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the
 division, or the key of evaluation, raises it. Records name that version, so an entry is never altered."""

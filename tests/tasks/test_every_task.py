@@ -17,6 +17,7 @@ from seriality.tasks import (
     ArithmeticCircuit,
     Billiards,
     CircuitValue,
+    Countdown,
     ElementaryAutomaton,
     IteratedSquaring,
     OccludedBalls,
@@ -50,6 +51,9 @@ EXAMPLES = {
     Billiards(collisions=4, balls=3, precision=24, radius=2, question="macrostates"): (1, "62cb42311dd68121"),
     OccludedBalls(collisions=4, balls=2): (1, "379ba7093df62c0a"),
     OccludedBalls(collisions=4, balls=2, contact="none"): (1, "8e6ab5105ca2714e"),
+    Countdown(operations=2, largest=9): (1, "8d1d9833909be106"),
+    Countdown(operations=2, largest=9, target="sum"): (1, "fe37fd69685f1402"),
+    Countdown(operations=2, largest=9, target=12): (1, "9aa2022312523c9a"),
 }
 """Small settings of every task, with the version of the task and a digest of the instances it draws. Records
 name the version they were made with, so an entry is never altered: other instances are another version."""

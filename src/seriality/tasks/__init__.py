@@ -11,6 +11,7 @@
 | `Rollout` | steps | any polylogarithm (P-hard); constant depth if states are listed | truncation |
 | `Billiards` | collisions | open at random; discs compute (P-hard with mirrors) | one disc |
 | `OccludedBalls` | hidden collisions | open at random, as `Billiards` | balls pass through each other |
+| `Countdown` | operations | none: search is wide, not deep | the target is the sum |
 
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
 """
@@ -19,6 +20,7 @@ from .arithmetic_circuit import ArithmeticCircuit
 from .base import AbstractTask
 from .billiards import Billiards
 from .circuit_value import CircuitValue
+from .countdown import Countdown
 from .elementary_automaton import ElementaryAutomaton
 from .iterated_squaring import IteratedSquaring
 from .monoids import MONOIDS, Monoid, monoid
@@ -39,6 +41,7 @@ TASKS = Tasks(
         Rollout,
         Billiards,
         OccludedBalls,
+        Countdown,
     )
 )
 """Every task by its name; each has defaults for all of its dials."""
@@ -50,6 +53,7 @@ __all__ = [
     "ArithmeticCircuit",
     "Billiards",
     "CircuitValue",
+    "Countdown",
     "ElementaryAutomaton",
     "IteratedSquaring",
     "Monoid",
