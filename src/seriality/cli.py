@@ -231,6 +231,30 @@ def check(
 
 
 @app.command()
+def gallery(
+    out: Annotated[
+        Path, typer.Option("--out", parser=_file, metavar="FILE", help="The page to write.")
+    ] = Path("gallery.md"),
+) -> None:
+    """Write a page with an instance of every task: picture, question, steps, costs, control, sources."""
+
+    def work(stop: _Stop) -> None:
+        _use_device("auto")
+        from .gallery import write_gallery
+        from .tasks import TASKS
+
+        try:
+            page, *pictures = write_gallery(out, {name: TASKS[name]() for name in TASKS.built_in})
+        except FileExistsError as error:
+            _fail(str(error))
+        except OSError as error:
+            _fail(f"page {str(out)!r} cannot be written ({error.strerror or error})", code=1)
+        typer.echo(f"{page}: {len(TASKS.built_in)} tasks, {len(pictures)} pictures")
+
+    _carry_out(work)
+
+
+@app.command()
 def export(
     task: TaskArgument,
     out: Annotated[
