@@ -19,17 +19,22 @@ from seriality.instance import PAD, QUERY, Instances
 from seriality.meter import measure
 from seriality.study.splits import split_of
 from seriality.tasks.base import FIRST
-from seriality.tasks.countdown import MOST_SETS, Countdown
+from seriality.tasks.countdown import CHOICE_DRAWS, MOST_SETS, PAIR_DRAWS, Countdown
 from seriality.tasks.countdown_search import first_expression, solvable
 
 KEY = jax.random.key(29)
 GAME_OF_24 = Countdown(largest=13, target=24)
+EACH_TARGET = pytest.mark.parametrize(
+    "task", [Countdown(), Countdown(target="sum"), GAME_OF_24], ids=lambda task: str(task.target)
+)
 
 
 def by_the_rules(x, sign, y):
     """The result of an operation, or None; from the text of the question."""
-    result = Fraction(x, y) if sign == "/" else Fraction({"+": x + y, "-": x - y, "*": x * y}[sign])
-    return int(result) if result.denominator == 1 and 1 <= result <= 999 else None
+    if sign == "/" and x % y:
+        return None
+    result = x // y if sign == "/" else {"+": x + y, "-": x - y, "*": x * y}[sign]
+    return result if 1 <= result <= 999 else None
 
 
 def is_right(words, numbers, target):
@@ -76,6 +81,12 @@ def sampled(task, count, depth=None, key=KEY):
     return jax.tree.map(np.asarray, task.sample(count, key=key, depth=depth))
 
 
+@cache
+def mixed(task):
+    """Instances of depths 1, 2, 3, 1, ..."""
+    return sampled(task, 300, jnp.asarray(np.arange(300) % 3 + 1))
+
+
 def asked(task, numbers, target):
     """A prompt, whether `sample` can draw it or not."""
     tokens = [FIRST + int(digit) for digit in f"{target:03}"] + [FIRST + number for number in numbers]
@@ -99,9 +110,9 @@ def scores(task, answers, prompt):
 # What is drawn
 
 
-@pytest.mark.parametrize("task", [Countdown(), Countdown(target="sum"), GAME_OF_24], ids=str)
+@EACH_TARGET
 def test_answers_and_traces_are_right(task):
-    batch = sampled(task, 300, jnp.asarray(np.arange(300) % 3 + 1))
+    batch = mixed(task)
     for i, depth in enumerate(batch.depth.tolist()):
         numbers, target = question(task, i, batch)
         assert len(numbers) == depth + 1
@@ -139,6 +150,12 @@ def plays(numbers):
             for target, chance in plays((result, *rest)).items():
                 found[target] += chance / len(pairs) / len(results)
     return found
+
+
+def test_draws_are_divided_evenly():
+    """A remainder of them is then exactly uniform."""
+    assert not any(PAIR_DRAWS % comb(left, 2) for left in range(2, 6))
+    assert not any(CHOICE_DRAWS % allowed for allowed in range(1, 5))
 
 
 def test_targets_are_the_results_of_random_plays():
@@ -271,9 +288,10 @@ def test_the_order_of_the_numbers_does_not_matter():
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(prompts))
     assert target in reach(numbers)
     assert all(is_right(task.render_answer(answer).split(), numbers, target) for answer in answers)
-    assert len(set(np.asarray(split_of(task, prompts)).tolist())) == 1
+    split = jax.jit(partial(split_of, task))
+    assert len(set(split(prompts).tolist())) == 1
     others = np.array([asked(task, numbers, target) for target in range(1, 99)])
-    assert len(set(np.asarray(split_of(task, jnp.asarray(others))).tolist())) == 3
+    assert len(set(split(others).tolist())) == 3
 
 
 @settings(max_examples=60, deadline=None)
@@ -284,6 +302,14 @@ def test_the_search_on_the_host_finds_what_there_is(numbers, target, data):
     reached = data.draw(st.sampled_from(sorted(values)))
     expression = first_expression(numbers, reached)
     assert is_right([str(word) for word in expression], numbers, reached)
+
+
+def test_the_search_on_the_host_keeps_to_the_range():
+    """99 · 13 - 5 · 100 = 787 and the like: there is no other way."""
+    for numbers, target in (((5, 13, 99, 100), 787), ((6, 14, 89, 97), 824)):
+        assert target not in reach(numbers)
+        assert first_expression(list(numbers), target) is None
+    assert first_expression([9, 13, 99], 143) == [13, 99, 9, "/", "*"]  # and not 99 · 13 / 9
 
 
 # The score
@@ -316,7 +342,7 @@ def test_random_expressions_are_scored_right():
     """Well-formed ones of large numbers, whose results leave the range on the way."""
     task, rng = Countdown(operations=3, largest=100), np.random.default_rng(1)
     right = 0
-    for _ in range(12):
+    for _ in range(8):
         numbers = rng.choice([1, 2, 3, 4, 10, 25, 75, 99, 100], 4).tolist()
         rows = []
         for _ in range(250):
@@ -327,7 +353,7 @@ def test_random_expressions_are_scored_right():
         found = scores(task, [task.token_ids(row) for row in rows], asked(task, numbers, target))
         assert found.tolist() == [is_right(row, numbers, target) for row in rows]
         right += found.sum()
-    assert right > 20
+    assert right > 10
 
 
 def test_results_beyond_the_range_are_wrong_though_the_value_is_right():
@@ -368,11 +394,9 @@ def test_dials_at_their_ends_have_other_values(task):
         assert getattr(replace(task, **{dial: other}), dial) == other != getattr(task, dial)
 
 
-@pytest.mark.parametrize(
-    "task", [Countdown(operations=4), Countdown(operations=2, target="sum"), GAME_OF_24], ids=str
-)
+@EACH_TARGET
 def test_questions_answers_and_pictures(task):
-    batch = sampled(task, 12, jnp.asarray(np.arange(12) % task.max_depth + 1))
+    batch = jax.tree.map(lambda part: part[:12], mixed(task))
     for prompt, trace, answer, depth in zip(
         batch.prompt, batch.trace, batch.answer, batch.depth, strict=True
     ):
@@ -409,7 +433,7 @@ def test_questions_answers_and_pictures(task):
     ],
 )
 def test_bad_texts(task, old, new, fault):
-    text = task.render(sampled(task, 1, 2).prompt[0])
+    text = task.render(mixed(task).prompt[1])
     assert old in text
     with pytest.raises(ValueError, match=fault) as error:
         task.parse(text.replace(old, new))

@@ -23,9 +23,9 @@ with a + after each but the first. The prompts look alike and the text is the sa
 
 What it shows: search is wide and not deep. The reference makes all plays at once, turn by turn. Its work is
 proportional to their number, which grows faster than exponentially with d, and its span is 9 d + 19. So a
-solver needs little in series and much beside: width, votes, or luck. (As results are bounded, even constant
-span would do: all results of all plays can be guessed and checked at once.) The problem is in NP, since an
-expression is checked by evaluating it; no hardness is claimed.
+solver needs little in series and much beside: width, votes, or luck. (With yet more work even constant span
+would do, as results are bounded: all results of all plays can be guessed and checked at once.) The problem is
+in NP, since an expression is checked by evaluating it; no hardness is claimed.
 
 Trace: the operations of the answer with operands and results, in the order of the expression. It is a proof
 that the answer is right, and no record of how to find it: each result follows from what stands before it,
