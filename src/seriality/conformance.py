@@ -322,11 +322,14 @@ def _scores(task: AbstractTask, count: int) -> str:
 def _dials(task: AbstractTask, count: int) -> str:
     _want(is_dataclass(task), "the class is no dataclass")
     before, cost = _mixed(task, FEW), _metered(task)
-    moved, still = [], []
+    moved, still, fixed = [], [], []
     for dial in fields(task):  # type: ignore[arg-type]
         value = getattr(task, dial.name)
         other = task.other_values.get(dial.name)
-        if other is None or other == value:
+        if dial.name in task.other_values and other == value:
+            fixed.append(dial.name)
+            continue
+        if other is None:
             _want(
                 isinstance(value, int) and not isinstance(value, bool),
                 f"{dial.name}={value!r} is no integer: name another value in other_values",
@@ -355,9 +358,10 @@ def _dials(task: AbstractTask, count: int) -> str:
             + " dials_without_cost",
         )
         (moved if costs else still).append(dial.name)
-    unknown = {*task.other_values, *task.dials_without_cost} - {*moved, *still}
+    unknown = {*task.other_values, *task.dials_without_cost} - {*moved, *still, *fixed}
     _want(not unknown, f"{sorted(unknown)} are no dials")
-    return f"move cost: {', '.join(moved) or 'none'}; instances only: {', '.join(still) or 'none'}"
+    kinds = {"move cost": moved, "instances only": still} | ({"cannot move here": fixed} if fixed else {})
+    return "; ".join(f"{kind}: {', '.join(names) or 'none'}" for kind, names in kinds.items())
 
 
 def _cost(task: AbstractTask, count: int) -> str:

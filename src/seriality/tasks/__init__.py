@@ -4,6 +4,7 @@
 |---|---|---|---|
 | `Words` | letters | constant depth (NC1-complete) over S5, A5 | two registers |
 | `ElementaryAutomaton` | steps | any polylogarithm (P-complete) under Rule 110 | Rule 90 |
+| `LatticeAutomaton` | steps | P-complete: Life, and majority in 3 dimensions | a linear rule |
 | `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
 | `ArithmeticCircuit` | layers | any polylogarithm (P-complete) | wide wiring |
 | `PointerChase` | hops | constant depth (complete for L) | the nodes in order |
@@ -23,6 +24,7 @@ from .circuit_value import CircuitValue
 from .countdown import Countdown
 from .elementary_automaton import ElementaryAutomaton
 from .iterated_squaring import IteratedSquaring
+from .lattice_automaton import LatticeAutomaton
 from .monoids import MONOIDS, Monoid, monoid
 from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
@@ -34,6 +36,7 @@ TASKS = Tasks(
     (
         Words,
         ElementaryAutomaton,
+        LatticeAutomaton,
         CircuitValue,
         ArithmeticCircuit,
         PointerChase,
@@ -56,6 +59,7 @@ __all__ = [
     "Countdown",
     "ElementaryAutomaton",
     "IteratedSquaring",
+    "LatticeAutomaton",
     "Monoid",
     "OccludedBalls",
     "PointerChase",

@@ -39,7 +39,8 @@ class AbstractTask(abc.ABC):
 
     @property
     def other_values(self) -> Mapping[str, object]:
-        """Another value for each dial that `check_task` cannot move by adding one: names, odd numbers."""
+        """Another value for each dial that `check_task` cannot move by adding one: names, odd numbers. The
+        present value says that with the other dials as they are there is no other."""
         return {}
 
     @property
