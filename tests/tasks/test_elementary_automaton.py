@@ -1,5 +1,8 @@
 """Automata against Wolfram's definition in plain Python and published rows from a single cell."""
 
+from collections import Counter
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,6 +90,7 @@ def test_controls():
     assert ElementaryAutomaton(30, 9, 4).control == ElementaryAutomaton(90, 9, 4)
     assert ElementaryAutomaton(30, 8, 4).control == ElementaryAutomaton(150, 8, 4)
     assert ElementaryAutomaton(90, 8, 4).guess_rate == 1  # all rings become zeros
+    assert ElementaryAutomaton(90, 32, 16).guess_rate == 1
     assert ElementaryAutomaton(150, 8, 4).guess_rate == 2**-8
     assert ElementaryAutomaton(90).control is None
     assert ElementaryAutomaton(150).control is None
@@ -110,6 +114,19 @@ def test_text():
     for wrong, said in (("row: 100", "row: 10"), ("row: 100", "row: 102"), ("steps: 1", "steps: 3")):
         with pytest.raises(ValueError, match="must be"):
             task.parse(text.replace(wrong, said))
+    for other in (ElementaryAutomaton(30, 3, 2), ElementaryAutomaton(90, 3, 2, "padded")):
+        with pytest.raises(ValueError, match="differs from this task's at character"):
+            other.parse(text)
+
+
+def test_the_guess_rate_by_counting_all_rows():
+    for rule, edges, steps in ((110, "ring", 5), (30, "padded", 6), (128, "ring", 3)):
+        task, counts = ElementaryAutomaton(rule, 6, steps, edges), Counter()
+        for row in product((0, 1), repeat=6):
+            for _ in range(steps):
+                row = plain_step(rule, list(row), edges)
+            counts[tuple(row)] += 1
+        assert task.guess_rate == max(counts.values()) / 64
 
 
 def test_picture_has_a_rectangle_for_every_run_of_ones():
@@ -130,7 +147,10 @@ def test_all_rules_against_plain_python(edges):
         rows = first.tolist()
         for _ in range(steps):
             rows = [plain_step(rule, row, edges) for row in rows]
-        assert np.array_equal(task._simulate(first), rows)
+        stepped = first
+        for _ in range(steps):
+            stepped = task.step(stepped)
+        assert np.array_equal(stepped, rows)
         if rule % 15 == 0 or rule in (30, 90, 110, 150):  # compiled: a share of them, additive ones too
             prompts = jnp.asarray([prompt_of(task, row, steps) for row in first])
             assert np.array_equal(jax.jit(jax.vmap(task.reference))(prompts) - CELL, rows)
@@ -162,7 +182,7 @@ def test_published_numbers(rule):
     width = 2 * steps + 1
     row = np.zeros(width, int)
     row[steps] = 1
+    task = ElementaryAutomaton(rule, width, steps, "padded")
     for n, published in enumerate(PUBLISHED[rule]):
-        task = ElementaryAutomaton(rule, width, max(n, 1), "padded")
-        last = row if n == 0 else task._simulate(row[None])[0]
-        assert int("".join(map(str, last[steps - n : steps + n + 1])), 2) == published
+        assert int("".join(map(str, row[steps - n : steps + n + 1])), 2) == published
+        row = task.step(row[None])[0]

@@ -77,6 +77,35 @@ def test_known_lives():
     assert run(life, GLIDER, 28) == GLIDER  # around the torus
 
 
+def test_diehard():
+    """Gone after 130 generations and not before (LifeWiki, Die hard); its 7 cells stay far from the edges."""
+    life = LatticeAutomaton("life", side=64)
+    lattice = np.zeros((64, 64), int)
+    lattice[28:31, 28:36] = [[int(c) for c in row] for row in ("00000010", "11000000", "01000111")]
+    cells = lattice.reshape(1, -1)
+    for generation in range(1, 131):
+        cells = life.step(cells)
+        assert cells.any() == (generation < 130)
+
+
+def test_every_size_has_its_control():
+    for task in (LatticeAutomaton("life", 2, 64, 256), LatticeAutomaton("majority", 3, 16, 256)):
+        assert task.control.rule == "parity"
+        assert task.control.control is None
+
+
+def test_the_guess_rate_is_the_share_of_the_commonest_lattice():
+    """On 3 x 3 cells each is beside all others. One step later all are ones if 3 were, what they were if 4
+    were, else zeros; all ones die: after 2 steps 512 - 126 lattices are empty."""
+    assert LatticeAutomaton("life", side=3, steps=2).guess_rate == 386 / 512
+    sampled = LatticeAutomaton("life", side=6, steps=4)
+    cells = np.random.default_rng(1).integers(0, 2, (20000, 36))
+    for _ in range(4):
+        cells = sampled.step(cells)
+    empty = np.mean(~cells.any(axis=1))
+    assert empty - 0.01 < sampled.guess_rate < empty + 0.05
+
+
 def test_majority_keeps_what_has_votes_and_loses_what_has_not():
     flat = LatticeAutomaton("majority", 2, 6)
     square = "000000 011000 011000 000000 000000 000000"
@@ -117,8 +146,8 @@ def test_picture():
     trace = task.parse_answer(GLIDER)
     drawn = task.picture(prompt, np.tile(trace, 4), trace)
     assert drawn.count("<rect") == 6  # the ground and five lattices
-    assert drawn.count("h1v1h-1z") == 25
-    assert "M1 0h1v1h-1z" in drawn
+    assert drawn.count("z") == 15  # three runs of ones in each
+    assert "M1 0h1v1H1zM2 1h1v1H2zM0 2h3v1H0zM9 0h1" in drawn
 
 
 def test_bad_dials_and_texts():
@@ -126,7 +155,6 @@ def test_bad_dials_and_texts():
         ({"rule": "conway", "side": 2, "steps": 0}, "3 faults"),
         ({"rule": "life", "dimensions": 3}, "Life has 2 dimensions"),
         ({"rule": "majority", "dimensions": 3, "side": 17}, "4913 cells, allowed are 4096"),
-        ({"rule": "parity", "side": 32, "steps": 20}, "entries of matrices"),
         ({"dimensions": 4}, "dimensions=4"),
     ):
         with pytest.raises(ValueError, match=said):
@@ -137,3 +165,5 @@ def test_bad_dials_and_texts():
     for old, new in (("steps: 1", "steps: 3"), ("010 110", "010 11"), ("010", "012"), ("lattice:", "rows:")):
         with pytest.raises(ValueError, match="must be"):
             task.parse(text.replace(old, new))
+    with pytest.raises(ValueError, match="differs from this task's at character"):
+        LatticeAutomaton("majority", side=3, steps=2).parse(text)

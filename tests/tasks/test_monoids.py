@@ -1,5 +1,6 @@
 """Monoids against permutations composed by hand, a brute-force check of the laws, and known groups."""
 
+import re
 from itertools import permutations, product
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seriality.tasks import MONOIDS, Monoid, Words, monoid
-from seriality.tasks.monoids import cycle_notation
+from seriality.tasks.monoids import _generating, cycle_notation
 
 
 def parse(cycles, points):
@@ -234,13 +235,35 @@ def test_the_witness_of_non_associativity_is_one(table):
                 assert table[table[a][b]][c] != table[a][table[b][c]]
 
 
+def test_few_elements_are_tried_for_associativity():
+    """1 generates addition modulo 1000: 0 and 1 are tried, not 1000. Maxima generate nothing new."""
+    k = np.arange(1000)
+    assert _generating((k[:, None] + k) % 1000) == [0, 1]
+    assert _generating(np.maximum(k[:40, None], k[:40])) == list(range(40))
+
+
+def test_one_wrong_entry_of_a_large_table_is_found():
+    table = np.array(MONOIDS["S5"]().table)
+    table[77, 31] = (table[77, 31] + 1) % 120
+    with pytest.raises(ValueError, match="not associative") as error:
+        monoid(table)
+    found = re.search(r"\((\d+)·(\d+)\)·(\d+) = (\d+) but \1·\(\2·\3\) = (\d+)", str(error.value))
+    a, b, c, left, right = map(int, found.groups())
+    assert (table[table[a, b], c], table[a, table[b, c]]) == (left, right)
+    assert left != right
+
+
 def test_messages_say_what_to_do():
     with pytest.raises(
         ValueError, match=r"(?s)2 faults.*not associative: \(0·0\)·1 = 0 but 0·\(0·1\) = 1.*no identity"
     ):
         monoid([[1, 0], [0, 0]])
-    with pytest.raises(ValueError, match="square"):
+    with pytest.raises(ValueError, match=r"2 rows, but row 1 has 1 entries; it must be square"):
         monoid([[0, 1], [1]])
+    with pytest.raises(ValueError, match="no rows; it must be square"):
+        monoid([])
+    with pytest.raises(ValueError, match=rf"not closed: 1·1 = {2**40}; entries must lie in 0\.\.1"):
+        monoid([[0, 1], [1, 2**40]])
     with pytest.raises(ValueError, match=r"0·1 = 2; entries must lie in 0\.\.1"):
         monoid([[0, 2], [1, 0]])
     with pytest.raises(ValueError, match=r"no product of them is 1; add it"):

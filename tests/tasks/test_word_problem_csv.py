@@ -8,8 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from seriality.tasks import Words
-from seriality.tasks.word_problem_csv import read_word_problem_csv, write_word_problem_csv
+from seriality.tasks import Words, read_word_problem_csv, write_word_problem_csv
 
 
 def even(p):
@@ -54,6 +53,26 @@ def test_what_is_written_has_their_products_and_is_read_back(name, tmp_path):
     drawn = task.sample(40, key=jax.random.key(3), depth=5)
     for got, expected in zip(jax.tree.leaves(read), jax.tree.leaves(drawn), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+PUBLISHED = {
+    "A5": "17 5 57,17 23 24;9 8 49,9 7 12;13 37 41,13 28 2;10 7 57,10 0 57;57 45 44,57 29 45;4 41 29,4 17 56",
+    "A4xZ5": "9 8 49,9 12 31;47 18 15,47 10 45;18 42 4,18 55 59;13 14 57,13 7 29;29 38 50,29 42 27",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_rows_that_the_repository_published(name, tmp_path):
+    """Of data/A5=3.csv at its commit 37626ea and data/A4_x_Z5=3.csv at 4fb58cd."""
+    file = tmp_path / "published.csv"
+    rows = PUBLISHED[name].split(";")
+    file.write_text("\n".join(["seed,input,target", *(f"892858,{row}" for row in rows)]))
+    (read,) = read_word_problem_csv(file, Words(name, length=3, generators="all"))
+    assert read.depth.tolist() == [3] * len(rows)
+    swapped = rows[0].split(",")[0].split()[::-1]  # the same letters from right to left: not their products
+    file.write_text(f"seed,input,target\n0,{' '.join(swapped)},{rows[0].split(',')[1]}\n")
+    with pytest.raises(ValueError, match="is not the prefix products"):
+        list(read_word_problem_csv(file, Words(name, length=3, generators="all")))
 
 
 def test_an_element_keeps_its_permutation_up_to_the_inverse(tmp_path):

@@ -133,6 +133,14 @@ def test_the_text_of_a_monoid_without_a_formula_holds_its_table():
     assert "Its table has a row" in Words(own).render(np.array([2] + 15 * [0] + [1], np.int32))
 
 
+def test_registers_are_told_in_words():
+    text = Words("registers", length=3).render(np.array([2, 3, 0, 1], np.int32))
+    assert text.startswith("Two registers, a and b, hold a bit each.")
+    assert "table" not in text
+    own = monoid(Words("registers")._monoid.table, name="registers")  # whose elements are numbers
+    assert "Its table has a row" in Words(own, length=3).render(np.array([2, 3, 0, 1], np.int32))
+
+
 def test_names_of_elements_are_single_words():
     with pytest.raises(ValueError, match="'a b' is not one word"):
         monoid([[0, 1], [1, 0]], elements=["0", "a b"])

@@ -30,6 +30,7 @@ from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
 from .registry import Tasks, UnusableTask
 from .rollout import ReturnEstimates, Rollout, return_estimates
+from .word_problem_csv import read_word_problem_csv, write_word_problem_csv
 from .words import Words
 
 TASKS = Tasks(
@@ -69,5 +70,7 @@ __all__ = [
     "UnusableTask",
     "Words",
     "monoid",
+    "read_word_problem_csv",
     "return_estimates",
+    "write_word_problem_csv",
 ]

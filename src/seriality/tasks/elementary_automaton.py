@@ -37,7 +37,8 @@ from .base import (
     size_fault,
     uniform,
 )
-from .texts import whole_number
+from .cells import commonest_share, runs_path
+from .texts import same_text, whole_number
 
 STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
 BEYOND = np.array([FIRST], np.int32)
@@ -157,24 +158,14 @@ class ElementaryAutomaton(AbstractTask):
 
     @property
     def guess_rate(self) -> float:
-        """The largest probability of a row after `steps` steps: exact up to 2^16 rows, else of one of 4,096
-        rows that random ones became, twice over."""
-        rows = np.arange(2**self.width) if self.width <= 16 else None
-        if rows is None:
-            drawn = np.random.default_rng(0).integers(0, 2, (4096, self.width))
-            last = self._simulate(drawn)
-            _, counts = np.unique(last, axis=0, return_counts=True)
-            return min(1.0, 2 * int(counts.max()) / 4096)
-        last = self._simulate(rows[:, None] >> np.arange(self.width) & 1)
-        return int(np.bincount(last @ (1 << np.arange(self.width))).max()) / len(rows)
+        """The largest probability of a row after `steps` steps, see `commonest_share`."""
+        return commonest_share(self.step, self.width, self.steps)
 
-    def _simulate(self, rows: Int[np.ndarray, "batch width"]) -> Int[np.ndarray, "batch width"]:
-        outcomes = self.rule >> np.arange(8) & 1
+    def step(self, rows: Int[np.ndarray, "batch width"]) -> Int[np.ndarray, "batch width"]:
+        """One step of many rows, in NumPy."""
         edge = "wrap" if self.edges == "ring" else "constant"
-        for _ in range(self.steps):
-            padded = np.pad(rows, ((0, 0), (1, 1)), mode=edge)  # type: ignore[call-overload]
-            rows = outcomes[4 * padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]]
-        return rows
+        padded = np.pad(rows, ((0, 0), (1, 1)), mode=edge)  # type: ignore[call-overload]
+        return (self.rule >> np.arange(8) & 1)[4 * padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]]
 
     def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
         outcomes = ", ".join(
@@ -201,7 +192,9 @@ class ElementaryAutomaton(AbstractTask):
         steps = whole_number(line_after(text, "steps"), 1, self.steps, "steps")
         row = self.parse_answer(line_after(text, "row"))
         unary = np.where(np.arange(self.steps) < steps, STEP, PAD)
-        return np.concatenate([row, unary, np.full(self.width, QUERY)]).astype(np.int32)
+        prompt = np.concatenate([row, unary, np.full(self.width, QUERY)]).astype(np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
         return "".join({FIRST: "0", FIRST + 1: "1"}.get(token, "?") for token in answer.tolist())
@@ -224,14 +217,11 @@ class ElementaryAutomaton(AbstractTask):
         """The rows from top to bottom, ones dark."""
         steps = int(np.sum(prompt == STEP))
         rows = np.concatenate([prompt[None, : self.width], trace.reshape(-1, self.width)])[: steps + 1]
-        path = []
-        for y, row in enumerate(rows == FIRST + 1):
-            edges = np.flatnonzero(np.diff(np.pad(row.astype(int), 1)))
-            path += [f"M{x0} {y}h{x1 - x0}v1H{x0}z" for x0, x1 in zip(edges[::2], edges[1::2], strict=True)]
+        path = runs_path(rows == FIRST + 1)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {steps + 1}" '
             f'role="img" aria-label="Rule {self.rule}" shape-rendering="crispEdges">'
-            f'<rect width="100%" height="100%" fill="#fff"/><path fill="#1f3a5f" d="{"".join(path)}"/></svg>'
+            f'<rect width="100%" height="100%" fill="#fff"/><path fill="#1f3a5f" d="{path}"/></svg>'
         )
 
     # A row as the bits of 32-bit words, cell 0 the lowest: one operation steps 32 cells.

@@ -45,14 +45,13 @@ from .base import (
     size_fault,
     uniform,
 )
-from .texts import whole_number
+from .cells import commonest_share, runs_path
+from .texts import same_text, whole_number
 
 STEP = FIRST + 2  # cells are FIRST + 0 and FIRST + 1
 RULES = ("majority", "life", "parity")
 MOST_CELLS = 4096
 """The most cells of a lattice."""
-MOST_POWERS = 2**24
-"""The most entries of the matrices by which the reference of the control jumps ahead."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,6 @@ class LatticeAutomaton(AbstractTask):
             if self.cells > MOST_CELLS:
                 faults.append(
                     f"side={self.side}: {self.cells} cells, allowed are {MOST_CELLS}; make it smaller"
-                )
-            powers = (self.steps + 1) * self.cells**2
-            if self.rule == "parity" and powers > MOST_POWERS:
-                faults.append(
-                    f"rule='parity', side={self.side}, steps={self.steps}: {powers} entries of matrices, "
-                    f"allowed are {MOST_POWERS}; make one of them smaller"
                 )
             faults = faults or size_fault(self.cells * self.steps, side=self.side, steps=self.steps)
         refuse("LatticeAutomaton", faults)
@@ -128,12 +121,8 @@ class LatticeAutomaton(AbstractTask):
 
     @property
     def guess_rate(self) -> float:
-        """Twice the largest share of a lattice among 4,096 that random ones became, and at least 2^-9."""
-        first = np.random.default_rng(0).integers(0, 2, (4096, self.cells))
-        for _ in range(self.steps):
-            first = self.step(first)
-        _, counts = np.unique(first, axis=0, return_counts=True)
-        return min(0.99, max(2 * int(counts.max()) / 4096, 2.0**-9))
+        """The largest probability of a lattice after `steps` steps, see `commonest_share`."""
+        return commonest_share(self.step, self.cells, self.steps)
 
     def distinct(self, depth: int) -> int:
         return 2**self.cells
@@ -158,7 +147,7 @@ class LatticeAutomaton(AbstractTask):
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         cells, steps = prompt[: self.cells] & 1, prompt[self.cells : self.cells + self.steps]
         if self.rule == "parity":
-            power = lookup(self._powers, jnp.sum(steps == STEP))
+            power = lookup(self._influence, jnp.sum(steps == STEP), jnp.asarray(self._offsets))
             return (cells @ power & 1) + FIRST
 
         def step(cells: Int[Array, " cells"], now: Int[Array, ""]):
@@ -178,8 +167,8 @@ class LatticeAutomaton(AbstractTask):
         """One step of many lattices, in NumPy."""
         grid = lattices.reshape(-1, *(self.side,) * self.dimensions)
         axes = tuple(range(1, grid.ndim))
-        ones = np.sum([np.roll(grid, shift, axes) for shift in self._shifts], axis=0).reshape(lattices.shape)
-        return self._table[lattices, ones]
+        ones = sum(np.roll(grid, shift, axes) for shift in self._shifts)
+        return self._table[grid, ones].reshape(lattices.shape)
 
     def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
         around = {
@@ -209,7 +198,9 @@ class LatticeAutomaton(AbstractTask):
         steps = whole_number(line_after(text, "steps"), 1, self.steps, "steps")
         first = self.parse_answer(line_after(text, "lattice"))
         unary = np.where(np.arange(self.steps) < steps, STEP, PAD)
-        return np.concatenate([first, unary, np.full(self.cells, QUERY)]).astype(np.int32)
+        prompt = np.concatenate([first, unary, np.full(self.cells, QUERY)]).astype(np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
         return " ".join(self._lines(answer))
@@ -233,18 +224,17 @@ class LatticeAutomaton(AbstractTask):
         """The lattices from left to right, ones dark; planes one below the other."""
         count = int(np.sum(prompt == STEP)) + 1
         every = np.concatenate([prompt[: self.cells], trace])[: count * self.cells]
-        rows = (every == FIRST + 1).reshape(count, -1, self.side)
-        height, wide = rows.shape[1] + rows.shape[1] // self.side - 1, self.side + 1
-        path = "".join(
-            f"M{i * wide + x} {y + y // self.side}h1v1h-1z" for i, y, x in zip(*np.nonzero(rows), strict=True)
-        )
+        planes = (every == FIRST + 1).reshape(count, -1, self.side, self.side)
+        wide = self.side + 1
+        corners = [(i, j) for i in range(count) for j in range(planes.shape[1])]
+        path = "".join(runs_path(planes[i, j], i * wide, j * wide) for i, j in corners)
         frames = "".join(
-            f'<rect x="{i * wide}" y="{plane * (self.side + 1)}" width="{self.side}" height="{self.side}"/>'
-            for i in range(count)
-            for plane in range(rows.shape[1] // self.side)
+            f'<rect x="{i * wide}" y="{j * wide}" width="{self.side}" height="{self.side}"/>'
+            for i, j in corners
         )
+        size = f"{count * wide + 1} {planes.shape[1] * wide + 1}"
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 {count * wide + 1} {height + 2}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 {size}" '
             f'role="img" aria-label="{self.rule}" shape-rendering="crispEdges">'
             '<rect x="-1" y="-1" width="100%" height="100%" fill="#fff"/>'
             f'<g fill="#eef1f5">{frames}</g><path fill="#1f3a5f" d="{path}"/></svg>'
@@ -288,9 +278,18 @@ class LatticeAutomaton(AbstractTask):
         return lookup(self._table, cells, self._ones(cells))
 
     @cached_property
-    def _powers(self) -> np.ndarray:
-        """The matrix of d steps for every d in 0..steps, over GF(2); lattices times it, so [d, from, to]."""
-        powers = [np.eye(self.cells, dtype=np.int32)]
+    def _influence(self) -> np.ndarray:
+        """What d steps make of a single one at the origin, for every d in 0..steps: [d, cell]. As the
+        rule is linear and all cells are alike, the matrix of d steps over GF(2) is this at `_offsets`."""
+        lattices = [np.eye(1, self.cells, dtype=np.int32)]
         for _ in range(self.steps):
-            powers.append(self.step(powers[-1]))
-        return np.stack(powers).astype(np.int32)
+            lattices.append(self.step(lattices[-1]))
+        return np.concatenate(lattices)
+
+    @cached_property
+    def _offsets(self) -> np.ndarray:
+        """The cell that lies from the origin as `to` lies from `from`: [from, to]."""
+        shape = (self.side,) * self.dimensions
+        places = np.indices(shape).reshape(self.dimensions, -1)
+        moves = [(axis - axis[:, None]) % self.side for axis in places]
+        return np.ravel_multi_index(moves, shape).astype(np.int32)

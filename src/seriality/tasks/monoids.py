@@ -41,7 +41,7 @@ class Monoid:
                 f"elements: {len(set(self.elements))} different names, but the table has "
                 f"{len(self.table)} rows; give one name each"
             )
-        spaced = [each for each in self.elements if each.split() != [each]]
+        spaced = [each for each in self.elements if not isinstance(each, str) or each.split() != [each]]
         if spaced:
             faults.append(f"elements: {spaced[0]!r} is not one word; give names without spaces")
         taken = [each for each in self.elements if each in SPECIAL]
@@ -66,6 +66,8 @@ class Monoid:
                 "takes 0 to 1, 1 to 2 and 2 to 0, and () moves nothing.",
                 f"The product ab is: first a, then b.{' The numbers add up modulo 5.' if pair else ''}",
             )
+        if self.name in REGISTERS and self == MONOIDS[self.name]():
+            return REGISTERS[self.name]
         if self.is_addition and self.elements == tuple(map(str, range(self.size))):
             last = self.size - 1
             return (f"Each letter is a number from 0 to {last}; the product ab is a + b modulo {self.size}.",)
@@ -139,6 +141,22 @@ def monoid(
 PERMUTATIONS = {"S5": 5, "A5": 5, "A4xZ5": 4}
 """The built-in monoids whose elements are named by their cycles, and how many points those permute."""
 
+REGISTERS = {
+    "reset": (
+        "A register holds a bit. Letters act on it: set0 writes 0, set1 writes 1, hold leaves it as it is.",
+        "The product of letters is the one letter that does what they do, one after the other.",
+    ),
+    "registers": (
+        "Two registers, a and b, hold a bit each. Letters act on them: a0 writes 0 to a, b1 writes 1 to b, "
+        "a1b0 writes 1 to a and 0 to b, and so on; hold leaves both as they are.",
+        "The product of letters is the one letter that does what they do, one after the other.",
+    ),
+}
+"""The built-in monoids whose elements write registers, described."""
+
+FEW = 16
+"""Generators of a table that are looked for."""
+
 
 # ---- checks -----------------------------------------------------------------------------------------------
 
@@ -155,23 +173,34 @@ def _identities(table: np.ndarray) -> list[int]:
 
 
 def _associativity_witness(table: np.ndarray) -> tuple[int, int, int] | None:
-    for a in range(len(table)):
-        wrong = np.argwhere(table[table[a]] != table[a][table])
+    """Light's test: the b with (a·b)·c = a·(b·c) for all a, c are closed, so some that generate suffice."""
+    for b in _generating(table):
+        wrong = np.argwhere(table[table[:, b]] != np.take(table, table[b], axis=1))
         if len(wrong):
-            return a, int(wrong[0, 0]), int(wrong[0, 1])
+            return int(wrong[0, 0]), b, int(wrong[0, 1])
     return None
+
+
+def _generating(table: np.ndarray) -> list[int]:
+    """Elements that generate all: few if the first few do, else these and whatever they do not reach."""
+    chosen, missing = [], np.arange(len(table))
+    while len(missing) and len(chosen) < FEW:
+        chosen.append(int(missing[0]))
+        missing = np.setdiff1d(np.arange(len(table)), _closure(table, chosen))
+    return [*chosen, *missing.tolist()]
 
 
 def _table_faults(table: Sequence[Sequence[int]]) -> list[str]:
     k = len(table)
-    if k == 0 or any(len(row) != k for row in table):
-        return [f"table: rows of lengths {[len(row) for row in table]}; it must be square, k rows of k"]
-    array = _array(table)
-    outside = np.argwhere((array < 0) | (array >= k))
-    if len(outside):
-        a, b = outside[0].tolist()
-        return [f"not closed: {a}·{b} = {array[a, b]}; entries must lie in 0..{k - 1}"]
-    faults = []
+    if k == 0:
+        return ["table: no rows; it must be square, k rows of k"]
+    for a, row in enumerate(table):
+        if len(row) != k:
+            return [f"table: {k} rows, but row {a} has {len(row)} entries; it must be square, k rows of k"]
+        if min(row) < 0 or max(row) >= k:
+            b, product = next((b, product) for b, product in enumerate(row) if not 0 <= product < k)
+            return [f"not closed: {a}·{b} = {product}; entries must lie in 0..{k - 1}"]
+    array, faults = _array(table), []
     witness = _associativity_witness(array)
     if witness is not None:
         a, b, c = witness
@@ -201,12 +230,13 @@ def _generator_faults(table: Sequence[Sequence[int]], generators: Sequence[int])
 
 
 def _closure(table: np.ndarray, members: Sequence[int] | np.ndarray) -> np.ndarray:
-    found = np.unique(np.asarray(members, dtype=np.int32))
+    inside = np.zeros(len(table), bool)
+    inside[np.asarray(members, dtype=np.int32)] = True
     while True:
-        larger = np.union1d(found, table[np.ix_(found, found)])
-        if len(larger) == len(found):
+        found = np.flatnonzero(inside)
+        inside[table[np.ix_(found, found)]] = True
+        if inside.sum() == len(found):
             return found
-        found = larger
 
 
 def _units(table: np.ndarray, e: int) -> np.ndarray:

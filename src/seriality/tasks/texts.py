@@ -1,6 +1,7 @@
 """Numbers and functions in the texts and tokens of questions and answers."""
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,13 @@ def whole_number(word: str, low: int, high: int, what: str) -> int:
     if not is_number or not low <= int(word) <= high:
         raise ValueError(f"{what} {shortened(word)}: must be a whole number from {low} to {high}")
     return int(word)
+
+
+def same_text(text: str, written: str) -> None:
+    """A ValueError that says where a text is not the one written."""
+    if text != written:
+        different = next(i for i, (x, y) in enumerate(zip_longest(text, written)) if x != y)
+        raise ValueError(f"the text differs from this task's at character {different}")
 
 
 def number_tokens(number: int, digits: int) -> list[int]:

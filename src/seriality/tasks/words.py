@@ -14,7 +14,6 @@ What this task does not show: anything beyond NC1. It is serial for constant dep
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import zip_longest
 from typing import ClassVar
 
 import jax
@@ -26,6 +25,7 @@ from ..cost import Cost
 from ..instance import PAD, QUERY, UNASKED, Format
 from .base import FIRST, SPECIAL, AbstractTask, integer_fault, lay_out, line_after, lookup, refuse, uniform
 from .monoids import MONOIDS, Monoid
+from .texts import same_text
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,7 @@ class Words(AbstractTask):
             )
         prompt = np.full(self.length + 1, PAD, np.int32)
         prompt[: len(word)], prompt[-1] = word, QUERY
-        if text != (written := self.render(prompt)):
-            different = next(i for i, (x, y) in enumerate(zip_longest(text, written)) if x != y)
-            raise ValueError(f"the text differs from this task's at character {different}")
+        same_text(text, self.render(prompt))
         return prompt
 
     def render_trace(self, trace: Int[np.ndarray, " trace_length"]) -> str:
