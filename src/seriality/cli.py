@@ -771,13 +771,15 @@ def _task(name: str, settings: list[str]) -> "AbstractTask":
 def _cost(task: "AbstractTask") -> str:
     """The declared cost of the largest instance, and how the span grows with the largest depth."""
     from .meter import growth
+    from .study.train import depths_of
 
-    cost = task.cost()
-    try:
-        law = growth({n: task.resized(n).cost().span for n in (32, 64, 128, 256)})
-        grows = f"{law.formula} at depth n"
-    except ValueError:
-        grows = "too large at depth 256 to say how it grows"
+    cost, grows = task.cost(), "too few depths to say how it grows"
+    for depths in ((32, 64, 128, 256), depths_of(task)):
+        with suppress(ValueError):  # dials that do not allow these depths
+            law = growth({n: task.resized(n).cost().span for n in depths})
+            if law.law != "unnamed":
+                grows = f"{law.formula} at depth n"
+            break
     return f"work {cost.work}, span {cost.span} ({grows})"
 
 

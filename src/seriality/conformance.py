@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, cast
 
@@ -411,6 +412,15 @@ def _text(task: AbstractTask, count: int) -> str:
         _want("\n" not in line and line.strip(), f"the answer {line!r} is not one line")
         _want(np.array_equal(task.parse_answer(line), answer), f"parse_answer({line!r}) is another answer")
         _want(task.render_trace(trace).strip(), "the steps of an instance are no text")
+    question, prompt = task.render(batch.prompt[0]), batch.prompt[0]
+    for place in range(0, len(question), max(1, len(question) // FEW)):
+        sign = question[place]
+        altered = f"{question[:place]}{'x' if sign != 'x' else 'y'}{question[place + 1 :]}"
+        with suppress(ValueError):
+            _want(
+                not np.array_equal(task.parse(altered), prompt),
+                f"parse reads a question with {sign!r} altered at character {place} as if it were not",
+            )
     for reader in (task.parse, task.parse_answer):
         for nonsense in ("", "?", "word: ()\nnonsense " * 3):
             try:

@@ -16,6 +16,7 @@ from seriality.instance import PAD, QUERY, Format
 from seriality.tasks import TASKS, AbstractTask, UnusableTask
 from seriality.tasks import registry as registry_module
 from seriality.tasks.base import FIRST, SPECIAL, ask_at_the_end, lay_out, line_after, uniform
+from seriality.tasks.texts import same_text
 
 COUNT = 512
 
@@ -91,9 +92,10 @@ class Modular(AbstractTask):
 
     def parse(self, text):
         digits = self.token_ids(line_after(text, "digits").split())
-        return np.pad(digits, (0, self.length + 1 - len(digits))) + QUERY * np.eye(
-            1, self.length + 1, self.length, dtype=int
-        )[0].astype(np.int32)
+        prompt = np.full(self.length + 1, PAD, np.int32)
+        prompt[: len(digits)], prompt[-1] = digits, QUERY
+        same_text(text, self.render(prompt))
+        return prompt
 
 
 def test_a_good_task_passes_every_check():
@@ -234,6 +236,13 @@ class TextOfDepth(Modular):
 
 
 @dataclass(frozen=True)
+class ReadsLabels(Modular):
+    def parse(self, text):
+        rules = self.render(np.array([QUERY])).partition("digits:")[0]
+        return super().parse(f"{rules}digits: {line_after(text, 'digits')}")
+
+
+@dataclass(frozen=True)
 class ReadsAnything(Modular):
     def parse_answer(self, text):
         return np.array([FIRST], np.int32) if not text.isdigit() else super().parse_answer(text)
@@ -263,6 +272,7 @@ class ReadsAnything(Modular):
         (SerialControl(), "control", "its span grows by 21 from depth 3 to 6, the task's by 21"),
         (ShortControl(), "control", "its prompt_length is 6, the task's 7"),
         (TextOfDepth(), "text", "is another prompt"),
+        (ReadsLabels(), "text", "parse reads a question with 'W' altered at character 0"),
         (ReadsAnything(), "text", "parse_answer reads '' without complaint"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, AbstractTask) else None,

@@ -249,6 +249,27 @@ def test_failing_at_the_control_too_shows_nothing(made_up):
     assert row(failing[:5], "MLP").solves is None
 
 
+@pytest.mark.parametrize(
+    ("serial", "control", "said"),
+    [
+        ((2, 2, 2, 2, 2), (16, 16, 16, 16, 16), "parted"),
+        ((2, 2, 4, 4, 2), (8, 8, 8, 16, 16), "parted"),
+        ((2, 2, 8, 2, 8), (8, 8, 8, 16, 16), "undecided"),  # the intervals, 2 to 8 and 8 to 16, touch
+        ((16, 16, 16, 16, 16), (16, 16, 16, 16, 16), "not parted"),
+        ((16, 16, 16, 16, 16), (8, 8, 8, 8, 8), "undecided"),
+        ((8, 8, 8, 8, 8), (8, 8, 8, 8, 8), "undecided"),
+        ((2, 2, 2, 2), (16, 16, 16, 16), "undecided"),  # four seeds
+    ],
+)
+def test_a_pair_is_parted_where_the_intervals_are_apart(made_up, serial, control, said):
+    records = [
+        made_up.record("Transformer", role=role, seed=seed, reach=reached)
+        for role, reaches in (("serial", serial), ("control", control))
+        for seed, reached in enumerate(reaches)
+    ]
+    assert row(records, "Transformer").pair == said
+
+
 def test_with_few_seeds_the_answer_is_shown_and_the_verdict_is_undecided(made_up):
     found = table(made_up.study(seeds=1))
     assert all(each.agreement == "agrees" and not each.evidence for each in found["words"])

@@ -207,6 +207,21 @@ def test_the_table_is_a_picture_too(made_up, tmp_path):
     assert cells[0 :: len(heads)] == [row.name for row in TABLE_1]
 
 
+def test_a_study_of_one_solver_shows_every_task_beside_its_control(made_up, tmp_path):
+    families = ("words", "<b>circuits</b>", "automata")
+    records = made_up.study(name="pairs", families=families, rows=["Transformer"])
+    page, *figures = write(records, tmp_path / "report.html")
+    assert [path.name for path in figures] == ["serial_beside_control.svg", "serial_beside_control.png"]
+    texts = [unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", figures[0].read_text())]
+    assert [text for text in texts if text in families] == list(families)
+    assert texts.count("reach 8, control 16: parted") == 3
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<th scope="row">Transformer') >= 3
+    assert '<th scope="row">RNN' not in text
+    assert "<b>circuits" not in text
+    write(records, page)  # over its own
+
+
 def test_records_of_another_kind_make_a_page_without_figures(made_up, tmp_path):
     other = replace(made_up.record(), study="other", settings={}, outcome={})
     path, *figures = write([other], tmp_path / "report.html")

@@ -19,12 +19,14 @@ from seriality.tasks import (
     Billiards,
     CircuitValue,
     Countdown,
+    DepthOfOne,
     ElementaryAutomaton,
     IteratedSquaring,
     LatticeAutomaton,
     OccludedBalls,
     PointerChase,
     Rollout,
+    Sudoku,
     Words,
     monoid,
 )
@@ -38,11 +40,13 @@ LARGE = [
     LatticeAutomaton("majority", side=4, steps=2),
     CircuitValue(gates_per_layer=3, layers=2),
     ArithmeticCircuit(gates_per_layer=2, layers=2),
+    DepthOfOne(gates_per_layer=3, layers=2),
     PointerChase(hops=2, nodes=12),
     IteratedSquaring(squarings=2, bits=16),
     Rollout(horizon=2, size=12),
     Billiards(collisions=2, balls=3, precision=24, radius=2),
     OccludedBalls(collisions=2, balls=3),
+    Sudoku(rounds=2),
     Countdown(operations=3, largest=20),
 ]
 COUNT = 800
@@ -83,6 +87,7 @@ DIVIDED = {
     ("LatticeAutomaton(rule='majority', dimensions=2, side=4, steps=2)", 1): "7060b730d97f3a85",
     ("CircuitValue(gates_per_layer=3, layers=2, wiring='deep')", 1): "3da3719d34de8336",
     ("ArithmeticCircuit(gates_per_layer=2, layers=2, modulus=5, wiring='deep')", 1): "a0624be21fab115e",
+    ("DepthOfOne(gates_per_layer=3, layers=2, question='depth', wiring='deep')", 1): "8abf9134dc3222b2",
     ("PointerChase(hops=2, nodes=12, graph='cycle')", 1): "333326cc1d52a194",
     ("IteratedSquaring(squarings=2, bits=16, order='hidden')", 1): "34e4d477f5d030f2",
     ("Rollout(horizon=2, size=12, dynamics='automaton', truncation=0)", 1): "df2a1ee7a565a7c4",
@@ -94,6 +99,7 @@ DIVIDED = {
         "OccludedBalls(collisions=2, balls=3, height=12, visible=4, hidden=16, speed=3, contact='hard')",
         1,
     ): "50f80c3023ce6a47",
+    ("Sudoku(side=9, rounds=2, tier='singles', clues=None, grid='any')", 1): "af9302517b45fd6a",
     ("Countdown(operations=3, largest=20, target='expression')", 1): "a258b01c987d51e4",
 }
 """A digest of what each split of an example is asked, by the version of the training: whoever changes the

@@ -287,8 +287,8 @@ def test_render():
 )
 def test_bad_texts(order, old, new, fault):
     task = IteratedSquaring(squarings=3, bits=10, order=order)
-    beside = "Another number: 636" if order == "hidden" else "Totient of N: 460"
-    text = f"N: 517\nx: 7\n{beside}\nSquarings: 2\n"
+    beside = [2, 8, 5, 8] if order == "hidden" else [2, 6, 8, 2]
+    text = task.render(np.array([2, 7, 3, 9, 2, 2, 2, 9, *beside, 12, 12, PAD, 1, 1, 1, 1]))
     assert task.parse(text) is not None
     assert old in text
     with pytest.raises(ValueError, match=fault) as error:

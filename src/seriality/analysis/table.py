@@ -136,6 +136,17 @@ class Row:
         return self.agreement if self.evidence or self.agreement == "not run" else "undecided"
 
     @property
+    def pair(self) -> str:
+        """Whether the tasks are told apart by this row: "parted" if all of the interval of the reach on the
+        serial task lies below that on the control, "not parted" if every seed reaches the largest depth of
+        both, else "undecided"; that too with too few seeds (the rule of `studies.pairs`)."""
+        if self.serial is None or self.control is None or not self.evidence:
+            return "undecided"
+        if self.serial.reach.high < self.control.reach.low:
+            return "parted"
+        return "not parted" if self.serial.solves == self.control.solves == "yes" else "undecided"
+
+    @property
     def law(self) -> str | None:
         """How the metered span grows with input length."""
         return None if self._run is None else self._run.law

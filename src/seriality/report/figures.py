@@ -39,19 +39,22 @@ Panel = alt.LayerChart | alt.FacetChart
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
-NAMES = ("accuracy_against_depth", "reach_against_span", "table")
+NAMES = ("accuracy_against_depth", "reach_against_span", "table", "serial_beside_control")
 
 
 def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
-    """The charts of a study by name; none where it has no runs."""
+    """The charts of a study by name; none where it has no runs. A study of one row and several families is a
+    comparison of tasks, and has a figure of its own for all of them."""
     if not summary.table:
         return {}
+    if len(summary.table) > 1 and all(len(members) == 1 for members in summary.table.values()):
+        return {"serial_beside_control": pairs(summary)}
     charts = (
         _page(_panels(summary, accuracy)),
         _page(_panels(summary, reach)),
         _page([[table(summary, family)] for family in summary.table]),
     )
-    return dict(zip(NAMES, charts, strict=True))
+    return dict(zip(NAMES[:3], charts, strict=True))
 
 
 def svg(chart: alt.TopLevelMixin) -> str:
@@ -224,6 +227,60 @@ def table(summary: Summary, family: str) -> Panel:
     ).properties(width=840, height=height, title=alt.Title(heading(summary, family)))
 
 
+PAIR = {SERIAL: ("#d55e00", "circle"), CONTROL: ("#0072b2", "square")}
+"""The colour and the shape of a serial task and of its control."""
+
+
+def pairs(summary: Summary) -> alt.ConcatChart:
+    """A panel for each family: accuracy against depth of its one row, on the serial task and the control."""
+    panels = [_pair(family, members[0]) for family, members in summary.table.items()]
+    return _configured(alt.concat(*panels, columns=4, spacing=22))
+
+
+def _pair(family: str, row: Row) -> Panel:
+    means, seeds = [], []
+    for role, side in ((SERIAL, row.serial), (CONTROL, row.control)):
+        if side is None:
+            continue
+        test = np.array([run.test for run in side.runs])
+        low, high = (np.array([getattr(run, end) for run in side.runs]) for end in ("test_low", "test_high"))
+        for column, depth in enumerate(side.runs[0].depths):
+            place = {"task": ROLES[role], "depth": depth * (0.97 if role == SERIAL else 1.03)}
+            ends = {"low": low[:, column].min(), "high": high[:, column].max()}
+            means.append({**place, "accuracy": test[:, column].mean(), **ends})
+            seeds += [{**place, "accuracy": share} for share in test[:, column]]
+    deepest = max(side.max_depth for side in (row.serial, row.control) if side)
+    depths = sorted({depth for side in (row.serial, row.control) if side for depth in side.runs[0].depths})
+    x = alt.X(
+        "depth:Q",
+        title="depth",
+        scale=alt.Scale(type="log", base=2, domain=[0.8, deepest * 1.25], nice=False),
+        axis=alt.Axis(values=depths, format="d", grid=False),
+    )
+    y = alt.Y(
+        "accuracy:Q",
+        title="accuracy",
+        scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
+        axis=alt.Axis(format=".0%", values=[0, 0.5, RULE.accuracy]),
+    )
+    names = list(ROLES.values())
+    colour = alt.Color("task:N", scale=alt.Scale(domain=names, range=[PAIR[role][0] for role in ROLES]))
+    shape = alt.Shape("task:N", scale=alt.Scale(domain=names, range=[PAIR[role][1] for role in ROLES]))
+    base = alt.Chart(_data(means))
+    said = f"reach {reach_text(row.serial)}, control {reach_text(row.control)}: {row.pair}"
+    return alt.layer(
+        _line(RULE.accuracy),
+        base.mark_rule(aria=False, opacity=0.45).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        alt.Chart(_data(seeds))
+        .mark_point(aria=False, size=7, filled=True, opacity=0.35)
+        .encode(x=x, y=y, color=colour),
+        base.mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colour),
+        base.mark_point(size=40, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
+            x=x, y=y, color=colour, shape=shape
+        ),
+    ).properties(width=165, height=120, title=alt.Title(plain(family), subtitle=said, subtitleFontSize=10))
+
+
 def _panels(summary: Summary, draw: Any) -> list[list[Panel]]:
     """One line of panels per family, the serial task beside its control."""
     run = {name for members in summary.table.values() for role in ROLES for name, _ in _sides(members, role)}
@@ -243,8 +300,12 @@ def _panels(summary: Summary, draw: Any) -> list[list[Panel]]:
 def _page(panels: list[list[Panel]]) -> alt.VConcatChart:
     """Panels in lines under one legend, drawn for a white ground."""
     lines = [alt.hconcat(*line, spacing=28) for line in panels if line]
+    return _configured(alt.vconcat(*lines, spacing=28))
+
+
+def _configured(chart: Any) -> Any:
     return (
-        alt.vconcat(*lines, spacing=28, background="white", padding=12)
+        chart.properties(background="white", padding=12)
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_title(anchor="start", fontSize=13, fontWeight=600, color=INK, offset=10)

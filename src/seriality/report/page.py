@@ -36,6 +36,14 @@ CAPTIONS = {
         "the largest depth that was evaluated. If the paper is right, reach needs span on the serial task "
         "and not on the control, and the span of denoising a fixed answer does not help.",
     ),
+    "serial_beside_control": (
+        "Every serial task beside its control.",
+        "One solver, so its work and span are the same at every depth, on a task and its control alike. "
+        f"Marks are means over seeds, small dots single seeds, bars the {RULE.confidence:.0%} Wilson "
+        f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards the solver is right. A "
+        "pair is parted if the whole interval of the reach lies below that of the control; where the control "
+        "is not learnt, the serial task says nothing.",
+    ),
 }
 
 

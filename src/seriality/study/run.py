@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..claims import CLAIMS
+from ..instance import Format
 from ..meter import Growth, growth, measure
 from ..solvers import build
 from ..store import Record, Store, digest, finite
@@ -39,7 +40,8 @@ from .turns import Turns
 EVALUATION_KEY = 0x5E71A1
 """The seed of validation and test instances, the same for all."""
 GROWTH_LENGTHS = (32, 64, 128, 256)
-"""Prompt lengths, or the next that a task has, at which span is metered. Nothing is run at them."""
+"""Prompt lengths, or the next that a task has, at which span is metered. Nothing is run at them. Where depth
+does not lengthen the prompt, or cannot grow so far, it is the task's layout with a longer prompt."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
     """What one answer of a solver costs on a task, metered, and how its span grows with prompt length."""
     passes, cost = 0, {}
     for model in ("layer", "unit"):
-        passes, measured = _meter(settings, task, model)
+        passes, measured = _meter(settings, task.format, model)
         cost[model] = {"work": measured.work, "span": measured.span}
     law, spans = span_growth(settings, task)
     return {
@@ -241,19 +243,27 @@ def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth
     """The law by which a solver's metered span grows with prompt length, and the spans it is read from."""
     spans = {}
     for length in GROWTH_LENGTHS:
-        sizes = range(1, length + 1)
-        size = sizes[bisect_left(sizes, length, key=lambda size: task.resized(size).format.prompt_length)]
-        larger = task.resized(size)
-        spans[larger.format.prompt_length] = _meter(settings, larger, "unit")[1].span
+        larger = _layout(task, length)
+        spans[larger.prompt_length] = _meter(settings, larger, "unit")[1].span
     return growth(spans), spans
 
 
-def _meter(settings, task, model):
+def _layout(task: AbstractTask, length: int) -> Format:
+    """The layout of the smallest size of a task whose prompts are that long."""
+    sizes = range(1, length + 1)
+    try:
+        size = bisect_left(sizes, length, key=lambda size: task.resized(size).format.prompt_length)
+        return task.resized(sizes[size]).format
+    except (ValueError, IndexError):
+        return dataclasses.replace(task.format, prompt_length=length + task.format.answer_length)
+
+
+def _meter(settings, layout, model):
     key = jax.eval_shape(lambda: jax.random.key(0))
-    solver = eqx.filter_eval_shape(lambda key: build(settings, task.format, key=key), key)
-    prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
+    solver = eqx.filter_eval_shape(lambda key: build(settings, layout, key=key), key)
+    prompt = jax.ShapeDtypeStruct((layout.prompt_length,), jnp.int32)
     measured = measure(lambda s, p, k: s.solve(p, key=k), solver, prompt, key, cost_model=model)
-    return solver.budget(task.format.prompt_length), measured
+    return solver.budget(layout.prompt_length), measured
 
 
 def environment() -> dict[str, Any]:

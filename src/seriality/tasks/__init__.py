@@ -7,11 +7,14 @@
 | `LatticeAutomaton` | steps | P-complete: Life, and majority in 3 dimensions | a linear rule |
 | `CircuitValue` | layers | any polylogarithm (P-complete) | wide wiring |
 | `ArithmeticCircuit` | layers | any polylogarithm (P-complete) | wide wiring |
+| `DepthOfOne` | layers of gates | any polylogarithm (P-complete; to approximate, P-hard) | wide wiring |
 | `PointerChase` | hops | constant depth (complete for L) | the nodes in order |
 | `IteratedSquaring` | squarings | any polylogarithm, by assumption | φ(N) is known |
 | `Rollout` | steps | any polylogarithm (P-hard); constant depth if states are listed | truncation |
 | `Billiards` | collisions | open at random; discs compute (P-hard with mirrors) | one disc |
 | `OccludedBalls` | hidden collisions | open at random, as `Billiards` | balls pass through each other |
+| `GradeSchool` | operations in a row | any polylogarithm (P-complete) | all is read at the start |
+| `Sudoku` | rounds of singles | open (propagation is P-complete in general) | the grid's pattern is known |
 | `Countdown` | operations | none: search is wide, not deep | the target is the sum |
 
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
@@ -22,7 +25,9 @@ from .base import AbstractTask
 from .billiards import Billiards
 from .circuit_value import CircuitValue
 from .countdown import Countdown
+from .depth_of_one import DepthOfOne
 from .elementary_automaton import ElementaryAutomaton
+from .grade_school import GradeSchool
 from .iterated_squaring import IteratedSquaring
 from .lattice_automaton import LatticeAutomaton
 from .monoids import MONOIDS, Monoid, monoid
@@ -30,6 +35,7 @@ from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
 from .registry import Tasks, UnusableTask
 from .rollout import ReturnEstimates, Rollout, return_estimates
+from .sudoku import Sudoku
 from .word_problem_csv import read_word_problem_csv, write_word_problem_csv
 from .words import Words
 
@@ -40,11 +46,14 @@ TASKS = Tasks(
         LatticeAutomaton,
         CircuitValue,
         ArithmeticCircuit,
+        DepthOfOne,
         PointerChase,
         IteratedSquaring,
         Rollout,
         Billiards,
         OccludedBalls,
+        GradeSchool,
+        Sudoku,
         Countdown,
     )
 )
@@ -58,7 +67,9 @@ __all__ = [
     "Billiards",
     "CircuitValue",
     "Countdown",
+    "DepthOfOne",
     "ElementaryAutomaton",
+    "GradeSchool",
     "IteratedSquaring",
     "LatticeAutomaton",
     "Monoid",
@@ -66,6 +77,7 @@ __all__ = [
     "PointerChase",
     "ReturnEstimates",
     "Rollout",
+    "Sudoku",
     "Tasks",
     "UnusableTask",
     "Words",

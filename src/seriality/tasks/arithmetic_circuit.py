@@ -60,6 +60,7 @@ from .base import (
     uniform,
 )
 from .layered_picture import layered_picture
+from .texts import same_text
 
 TERMS = ("ab", "ab+a", "ab+b", "ab+1")
 """What a gate with operands a and b adds to its target."""
@@ -191,8 +192,9 @@ class ArithmeticCircuit(AbstractTask):
         }[self.wiring]
         return "\n".join(
             [
-                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. The gate "
-                f"t+=a*b adds the product of a and b to t, and t-=a*b subtracts it, modulo {self.modulus}.",
+                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. A gate "
+                "adds to the wire left of += the value of the expression right of it, modulo "
+                f"{self.modulus}; * is multiplication and comes before +.",
                 f"The layers are carried out one after the other. {read}",
                 "What do all wires hold at the end? Answer with the numbers of u, then those of v, separated "
                 "by spaces.",
@@ -223,6 +225,7 @@ class ArithmeticCircuit(AbstractTask):
         prompt = np.full(self.format.prompt_length, PAD, np.int32)
         prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
         prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
+        same_text(text, self.render(prompt))
         return prompt
 
     def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:

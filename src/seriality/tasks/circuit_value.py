@@ -54,6 +54,7 @@ from .base import (
     uniform,
 )
 from .layered_picture import layered_picture
+from .texts import same_text
 
 OPERATIONS = {
     "AND": (0, 0, 0, 1),
@@ -145,20 +146,20 @@ class CircuitValue(AbstractTask):
 
     def distinct(self, depth: int) -> int:
         g = self.gates_per_layer
-        return 2 ** (2 * g) * self._gate_kinds ** (g * depth)
+        return 2 ** (2 * g) * self.gate_kinds ** (g * depth)
 
     def leading(self, depth: int) -> int:
         return 2 * self.gates_per_layer + self.gates_per_layer * depth
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         g = self.gates_per_layer
-        kinds = np.repeat([2, self._gate_kinds], [2 * g, g * self.layers])
+        kinds = np.repeat([2, self.gate_kinds], [2 * g, g * self.layers])
         bits, gates = jnp.split(uniform(kinds, key=key), [2 * g])
         inputs = bits + (FIRST_INPUT + 2 * np.arange(2 * g))
         gates = gates.reshape(self.layers, g) + self._first_gates
         within = jnp.arange(self.layers)[:, None] < depth
         gates = jnp.where(within, gates, PAD)
-        answer, values = self._run((bits + FIRST).reshape(2, g), gates)
+        answer, values = self.run((bits + FIRST).reshape(2, g), gates)
         prompt = lay_out(jnp.concatenate([inputs, gates.ravel()]), 2 * g)
         trace = jnp.where(within, values, PAD).ravel()
         asked = jnp.where(within, values, UNASKED).ravel()
@@ -167,10 +168,10 @@ class CircuitValue(AbstractTask):
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         g = self.gates_per_layer
-        inputs = lookup(self._bits, prompt[: 2 * g]).reshape(2, g)
+        inputs = lookup(self.input_values, prompt[: 2 * g]).reshape(2, g)
         gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
         if self.wiring == "deep":
-            return self._run(inputs, gates)[0]
+            return self.run(inputs, gates)[0]
         # layer k changes half k % 2 by the other half's inputs
         halves = [self._column_parities(inputs[k], inputs[1 - k], gates[k::2]) for k in (0, 1)]
         return jnp.concatenate(halves)
@@ -229,7 +230,7 @@ class CircuitValue(AbstractTask):
         if (wrong := np.flatnonzero((inputs != wanted) & (inputs != wanted + 1))).size:
             raise ValueError(f"inputs: {self.format.tokens[inputs[wrong[0]]]} is not in its place")
         places = (np.array(gates) - self._first_gates[: len(gates)]).ravel()
-        if (wrong := np.flatnonzero((places < 0) | (places >= self._gate_kinds))).size:
+        if (wrong := np.flatnonzero((places < 0) | (places >= self.gate_kinds))).size:
             layer, gate = divmod(int(wrong[0]), g)
             raise ValueError(
                 f"layer {layer + 1}: {self.format.tokens[gates[layer][gate]]} is not in its place"
@@ -237,6 +238,7 @@ class CircuitValue(AbstractTask):
         prompt = np.full(self.format.prompt_length, PAD, np.int32)
         prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
         prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
+        same_text(text, self.render(prompt))
         return prompt
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
@@ -271,9 +273,9 @@ class CircuitValue(AbstractTask):
             [
                 (
                     i + g * (k % 2),
-                    int(self._operands[token][0]) + g * (1 - k % 2),
-                    int(self._operands[token][1]) + g * (1 - k % 2),
-                    names[(int(token) - self._first_gate) % len(names)],
+                    int(self.operands[token][0]) + g * (1 - k % 2),
+                    int(self.operands[token][1]) + g * (1 - k % 2),
+                    names[(int(token) - self.first_gate) % len(names)],
                     text[trace[k * g + i]],
                 )
                 for i, token in enumerate(layer)
@@ -285,7 +287,8 @@ class CircuitValue(AbstractTask):
         return layered_picture(wires, inputs, layers, wide=self.wiring == "wide")
 
     @property
-    def _gate_kinds(self) -> int:
+    def gate_kinds(self) -> int:
+        """How many gates a target can have, with consecutive tokens: by operands, then by operation."""
         return len(OPERATIONS) * comb(self.gates_per_layer, 2)
 
     @property
@@ -293,7 +296,8 @@ class CircuitValue(AbstractTask):
         return 2 * self.gates_per_layer + self.gates_per_layer * self.layers
 
     @property
-    def _first_gate(self) -> int:
+    def first_gate(self) -> int:
+        """The token of the first gate of the first target; those of the next target follow."""
         return FIRST_INPUT + 4 * self.gates_per_layer
 
     @cached_property
@@ -301,29 +305,29 @@ class CircuitValue(AbstractTask):
         """The token of the first kind of gate at each place, by [layer, place]."""
         g = self.gates_per_layer
         target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
-        return (self._first_gate + self._gate_kinds * target).astype(np.int32)
+        return (self.first_gate + self.gate_kinds * target).astype(np.int32)
 
     # Tables over token ids, so that no token needs to be converted. A PAD gate changes nothing.
 
     @cached_property
-    def _bits(self) -> np.ndarray:
+    def input_values(self) -> np.ndarray:
         """The value that an input's token gives its wire."""
-        return (FIRST + np.arange(self._first_gate) % 2).astype(np.int32)
+        return (FIRST + np.arange(self.first_gate) % 2).astype(np.int32)
 
     @cached_property
-    def _operands(self) -> np.ndarray:
+    def operands(self) -> np.ndarray:
         """The two wires of the other half that a gate reads, by [token]."""
         pairs = combinations(range(self.gates_per_layer), 2)
         wires = [pair for pair in pairs for _ in OPERATIONS]
-        return np.array([(0, 0)] * self._first_gate + wires * (2 * self.gates_per_layer), np.int32)
+        return np.array([(0, 0)] * self.first_gate + wires * (2 * self.gates_per_layer), np.int32)
 
     @cached_property
     def _flips(self) -> np.ndarray:
         """Whether a gate inverts its target, by [token, first operand, second operand]."""
-        table = np.zeros((len(self._operands), FIRST + 2, FIRST + 2), np.int32)
+        table = np.zeros((len(self.operands), FIRST + 2, FIRST + 2), np.int32)
         outcomes = np.array(list(OPERATIONS.values())).reshape(-1, 2, 2)
-        gates = len(self._operands) - self._first_gate
-        table[self._first_gate :, FIRST:, FIRST:] = np.tile(outcomes, (gates // len(outcomes), 1, 1))
+        gates = len(self.operands) - self.first_gate
+        table[self.first_gate :, FIRST:, FIRST:] = np.tile(outcomes, (gates // len(outcomes), 1, 1))
         return table
 
     @cached_property
@@ -331,7 +335,7 @@ class CircuitValue(AbstractTask):
         """What the target holds after a gate, by [token, target, first operand, second operand]."""
         return np.arange(FIRST + 2, dtype=np.int32)[:, None, None] ^ self._flips[:, None]
 
-    def _run(
+    def run(
         self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]
     ) -> tuple[Int[Array, " answer_length"], Int[Array, "layers g"]]:
         """What the wires hold at the end, and each gate's value."""
@@ -344,15 +348,18 @@ class CircuitValue(AbstractTask):
             return (other, target, read_next, read), target
 
         u, v = inputs
-        wires = lookup(self._operands, gates)
+        wires = lookup(self.operands, gates)
         (target, other, *_), values = jax.lax.scan(layer, (u, v, v, u), (gates, wires))
         u, v = (other, target) if self.layers % 2 else (target, other)
         return jnp.concatenate([u, v]), values
+
+    def flips(self, read: Int[Array, " g"], gates: Int[Array, "layers g"]) -> Int[Array, "layers g"]:
+        """Whether each gate inverts its target, if it reads these values of the other half."""
+        operands = lookup(read, lookup(self.operands, gates))
+        return lookup(self._flips, gates, operands[..., 0], operands[..., 1])
 
     def _column_parities(
         self, onto: Int[Array, " g"], read: Int[Array, " g"], gates: Int[Array, "half g"]
     ) -> Int[Array, " g"]:
         """The inputs `onto`, each XOR its column of gates on the inputs `read`."""
-        operands = lookup(read, lookup(self._operands, gates))
-        flips = lookup(self._flips, gates, operands[..., 0], operands[..., 1])
-        return jnp.bitwise_xor.reduce(jnp.concatenate([onto[None], flips]), axis=0)
+        return jnp.bitwise_xor.reduce(jnp.concatenate([onto[None], self.flips(read, gates)]), axis=0)

@@ -49,7 +49,7 @@ from .base import (
     refuse,
     size_fault,
 )
-from .texts import DIGITS, digit_tokens, number_text, number_tokens, whole_number
+from .texts import DIGITS, digit_tokens, number_text, number_tokens, same_text, whole_number
 
 SQUARE = FIRST + 10  # digits are FIRST + 0 to FIRST + 9
 FEWEST_BITS, MOST_BITS = 10, 31
@@ -225,9 +225,10 @@ class IteratedSquaring(AbstractTask):
         squarings = whole_number(line_after(text, "Squarings"), 1, self.squarings, "squarings")
         numbers = [number_tokens(number, self.digits) for number in (modulus, x, beside)]
         steps = [SQUARE] * squarings + [PAD] * (self.squarings - squarings)
-        return np.array(
-            [*(token for each in numbers for token in each), *steps, *[QUERY] * self.digits], np.int32
-        )
+        fields = [token for each in numbers for token in each]
+        prompt = np.array([*fields, *steps, *[QUERY] * self.digits], np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
         return number_text(answer, self.format.tokens)

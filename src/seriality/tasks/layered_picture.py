@@ -1,4 +1,4 @@
-"""The picture of a circuit of two halves of wires, changed in turn by layers of gates."""
+"""Pictures of circuits: of two halves of wires changed in turn by layers of gates, and of values by layer."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,6 +6,8 @@ from html import escape
 STEP, ROW, RADIUS = 84, 44, 12
 MOST_GATES = 40
 """The most gates that a picture shows; of larger circuits there is none."""
+MOST_VALUES = 1000
+"""The most gates whose values a map of them shows."""
 
 
 def layered_picture(
@@ -46,3 +48,29 @@ def layered_picture(
         parts.append(f'<circle cx="{cx}" cy="{cy}" r="{RADIUS}" fill="#fff" stroke="#333"/>')
         parts.append(f'<text x="{cx}" y="{cy + 4}">{escape(value)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def value_map(kinds: Sequence[str], values: Sequence[Sequence[int]]) -> str | None:
+    """An SVG with a column for each layer, named by its kind, and a square for each gate: full if it is 1."""
+    if sum(map(len, values)) > MOST_VALUES:
+        return None
+    column, row = 26, 9
+    width, height = column * len(values) + 12, row * max(map(len, values)) + 40
+    squares: dict[int, list[str]] = {0: [], 1: []}
+    names = []
+    for place, (kind, layer) in enumerate(zip(kinds, values, strict=True)):
+        x = 6 + column * place
+        names.append(f'<text x="{x + 10}" y="14">{escape(kind)}</text>')
+        names.append(f'<text x="{x + 10}" y="{height - 6}">{place}</text>')
+        for i, value in enumerate(layer):
+            squares[value].append(f"M{x + 6} {22 + row * i}h8v7h-8z")
+    return "".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            'font-family="sans-serif" font-size="9" text-anchor="middle">',
+            f'<rect width="{width}" height="{height}" fill="#fff"/>',
+            *names,
+            f'<path d="{"".join(squares[0])}" fill="none" stroke="#bbb"/>',
+            f'<path d="{"".join(squares[1])}" fill="#c40"/></svg>',
+        ]
+    )

@@ -50,7 +50,7 @@ from .base import (
     refuse,
     uniform,
 )
-from .texts import arrow_values, arrows_text, cycle_length, whole_number
+from .texts import arrow_values, arrows_text, cycle_length, same_text, whole_number
 
 GRAPHS = ("cycle", "function", "list")
 MOST_DRAWN = 64
@@ -209,7 +209,9 @@ class PointerChase(AbstractTask):
         start = whole_number(line_after(text, "Start"), 0, n - 1, "node")
         hops = whole_number(line_after(text, "Hops"), 1, self.hops, "hops")
         steps = [self._hop_token] * hops + [PAD] * (self.hops - hops)
-        return np.array([*(node + FIRST for node in (*table, start)), *steps, QUERY], np.int32)
+        prompt = np.array([*(node + FIRST for node in (*table, start)), *steps, QUERY], np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def picture(
         self,

@@ -65,6 +65,7 @@ from .texts import (
     digit_tokens,
     number_text,
     number_tokens,
+    same_text,
     whole_number,
 )
 
@@ -289,7 +290,9 @@ class Rollout(AbstractTask):
             raise ValueError(f"{PAID} {shortened(paid)}: must be {self._paid_text!r}")
         steps = whole_number(line_after(text, "Steps"), 1, self.horizon, "steps")
         padded = [STEP] * steps + [PAD] * (self.horizon - steps)
-        return np.array([*fields, *padded, *[QUERY] * self.digits], np.int32)
+        prompt = np.array([*fields, *padded, *[QUERY] * self.digits], np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
         return number_text(answer, self.format.tokens)

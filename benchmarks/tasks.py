@@ -1,0 +1,673 @@
+"""The families of tasks beside packages that do the same job; new Sudokus; memory; and a soak.
+
+For every pair a check comes first: the peer must find the rows, positions or solutions of our instances, or
+give our answers full marks. Ours makes batches of token arrays, labels and trace included; where the peer
+writes text, writing the same as text is timed too. Peers make one item after the other, on one core.
+`--soak` draws ten million instances of all families instead, and compares answers with references.
+"""
+
+import argparse
+import csv
+import importlib
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, permutations
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+from measuring import RESULTS, Timing, alternate, keep, machine, show
+
+from seriality.instance import Instances
+from seriality.tasks import (
+    TASKS,
+    Billiards,
+    Countdown,
+    ElementaryAutomaton,
+    GradeSchool,
+    LatticeAutomaton,
+    Sudoku,
+    Words,
+    write_word_problem_csv,
+)
+from seriality.tasks.base import FIRST, AbstractTask, line_after
+from seriality.tasks.sudoku_search import SINGLES, puzzles
+
+BATCH = 4096
+SMALL_BATCH = 256
+"""For discs: instances are drawn until all of a batch are certain, so a larger batch waits longer."""
+CHECKED = 64
+BLOCK_S = 1.0
+CLUES = 28
+ROUNDS = range(3, 13)
+NEW_PUZZLES = 1024
+"""Of each number of rounds: as many as a pool holds."""
+EXPORTED = (100_000, 1_000_000)
+SOAKED = 10_000_000
+SHARES = {"Sudoku": 0.05, "Billiards": 0.04, "OccludedBalls": 0.01}
+"""The parts of the soak of slow families; all others have equal parts of the rest. Half of every part is of
+the control."""
+PARTS = 10
+"""The soak goes round all families so many times, and notes the memory after each."""
+MANY = 100_000
+"""The items of a data set of reasoning-gym, after which it begins again."""
+
+Board = list[list[int]]
+
+
+def module(name: str) -> Any:
+    """A peer, imported where it is used: the soak needs none."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        raise SystemExit(f"{missing.name} is not installed; type: pip install -e '.[benchmarks]'") from None
+
+
+# The peers: `make` makes one more item, and `agrees` tells whether it is what ours is
+
+
+class WordProblem:
+    """The way of the word-problem repository, written anew: elements go by their names, a product is a place
+    in a table found by looking for two names in a list, and a word is a row of CSV with its prefix products."""
+
+    name, writes_text = "word-problem (its way)", True
+
+    def __init__(self, task: Words):
+        images = list(permutations(range(5)))
+        places = {image: place for place, image in enumerate(images)}
+        self.names = [str(image) for image in images]
+        self.table = np.array([[places[tuple(a[i] for i in b)] for b in images] for a in images])
+        self.length, self.random = task.length, Random(0)
+
+    def times(self, a: int, b: int) -> int:
+        places = self.names.index(self.names[a]), self.names.index(self.names[b])
+        return self.names.index(self.names[self.table[places]])
+
+    def row(self, word: list[int]) -> str:
+        product, products = 0, []
+        for letter in word:
+            product = self.times(product, letter)
+            products.append(product)
+        row = io.StringIO()
+        parts = (" ".join(map(str, numbers)) for numbers in (word, products))
+        csv.writer(row, lineterminator="\n").writerow((0, *parts))
+        return row.getvalue()
+
+    def make(self) -> str:
+        return self.row(self.random.choices(range(len(self.names)), k=self.length))
+
+    def agrees(self, task: Words, instances: Instances) -> bool:
+        rows = csv_rows(task, CHECKED, jax.random.key(1))
+        return all(self.row(list(map(int, row.split(",")[1].split()))) == row for row in rows)
+
+
+def csv_rows(task: Words, number: int, key: Key[Array, ""]) -> list[str]:
+    """Rows of our own file in that format."""
+    with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
+        file = Path(folder) / "words.csv"
+        write_word_problem_csv(file, task, number, key=key)
+        return file.read_text().splitlines(keepends=True)[1:]
+
+
+class CellPyLib:
+    """`evolve`, remembering what the rule gives: by far the fastest of its three ways."""
+
+    name, writes_text = "cellpylib", False
+
+    def __init__(self, task: ElementaryAutomaton):
+        self.library, self.task = module("cellpylib"), task
+
+    def rows(self, first: np.ndarray) -> np.ndarray:
+        def rule(neighbourhood: np.ndarray, cell: int, step: int) -> int:
+            return self.library.nks_rule(neighbourhood, self.task.rule)
+
+        return self.library.evolve(first, timesteps=self.task.steps + 1, apply_rule=rule, memoize=True)
+
+    def make(self) -> np.ndarray:
+        return self.rows(self.library.init_random(self.task.width))
+
+    def agrees(self, task: ElementaryAutomaton, instances: Instances) -> bool:
+        firsts, traces = (np.asarray(x) - FIRST for x in (instances.prompt[:, : task.width], instances.trace))
+        return all(
+            np.array_equal(self.rows(first[None])[1:].ravel(), trace)
+            for first, trace in zip(firsts, traces, strict=True)
+        )
+
+
+class Gym:
+    """A data set of reasoning-gym, item by item."""
+
+    name, writes_text = "reasoning-gym", True
+
+    def __init__(self, generator: str, **settings: Any):
+        self.name = f"reasoning-gym {generator}"
+        self.items = module("reasoning_gym").create_dataset(generator, seed=0, size=MANY, **settings)
+        self.numbers = count()
+
+    def make(self) -> dict[str, Any]:
+        return self.items[next(self.numbers) % MANY]
+
+    def agrees(self, task: AbstractTask, instances: Instances) -> bool:
+        """Nothing can be compared: stories from a hundred templates."""
+        return True
+
+
+class GymLife(Gym):
+    """Boards with as many cells set as ours have on average, if all were set in different places."""
+
+    def __init__(self, task: LatticeAutomaton):
+        n = task.side
+        super().__init__(
+            "game_of_life",
+            grid_size_x=n,
+            grid_size_y=n,
+            filled_cells=n * n // 2,
+            simulation_steps=task.steps,
+        )
+
+    def agrees(self, task: LatticeAutomaton, instances: Instances) -> bool:
+        """Ours answers their boards as they do."""
+        items = [self.make() for _ in range(CHECKED)]
+        boards = [json.loads(item["question"].split("\n\n", 1)[1].removesuffix(".")) for item in items]
+        ends = np.array([json.loads(item["answer"]) for item in items]).reshape(CHECKED, -1)
+        firsts = jnp.asarray(np.array(boards, np.int32).reshape(CHECKED, -1) + FIRST)
+        prompts = instances.prompt.at[:, : task.cells].set(firsts)
+        return np.array_equal(jax.vmap(task.reference)(prompts) - FIRST, ends)
+
+
+class GymExpressions(Gym):
+    """Numbers, a target and an expression: from left to right in one case, by rejection in the other."""
+
+    def agrees(self, task: Countdown, instances: Instances) -> bool:
+        """Our answers have full marks, as written with brackets."""
+        prompts, answers = np.asarray(instances.prompt), np.asarray(instances.answer)
+        for prompt, answer in zip(prompts, answers, strict=True):
+            text = task.render(prompt)
+            numbers = [int(number) for number in line_after(text, "Numbers").split()]
+            entry = {"metadata": {"numbers": numbers, "target": int(line_after(text, "Target"))}}
+            stack: list[str] = []
+            for word in task.render_answer(answer).split():
+                if not word.isdigit():
+                    right, left = stack.pop(), stack.pop()
+                    word = f"({left} {word} {right})"
+                stack.append(word)
+            if self.items.score_answer(stack.pop(), entry) != 1:
+                return False
+        return True
+
+
+def boards_of(task: Sudoku, instances: Instances) -> tuple[list[Board], list[Board]]:
+    """Clues and solutions as rows of digits, 0 for an open cell."""
+    shape, cells = (-1, task.side, task.side), task.side**2
+    clues, solutions = instances.prompt[:, :cells] - FIRST, instances.answer - FIRST
+    return tuple(np.asarray(board).reshape(shape).tolist() for board in (clues, solutions))  # type: ignore[return-value]
+
+
+class PySudoku:
+    """The solver of py-sudoku. (Its generator does another job: it opens cells at random and says whether
+    more than one solution is left, which of 28 clues is nearly always so.)"""
+
+    name, writes_text = "py-sudoku", False
+
+    def __init__(self, task: Sudoku):
+        self.library, self.box = module("sudoku"), round(task.side**0.5)
+        self.boards, _ = boards_of(task, task.sample(CHECKED, key=jax.random.key(1)))
+        self.numbers = count()
+
+    def solved(self, board: Board) -> Board:
+        return self.library.Sudoku(self.box, self.box, board=board).solve().board
+
+    def make(self) -> Board:
+        return self.solved(self.boards[next(self.numbers) % CHECKED])
+
+    def agrees(self, task: Sudoku, instances: Instances) -> bool:
+        """It finds our solutions, and no others."""
+        for clues, solution in zip(*boards_of(task, instances), strict=True):
+            sudoku = self.library.Sudoku(self.box, self.box, board=clues)
+            if self.solved(clues) != solution or sudoku.has_multiple_solutions():
+                return False
+        return True
+
+
+class GymGrids(Gym):
+    """Cells are opened in random order while there is one solution, down to as many clues as wanted if the
+    grid allows."""
+
+    def __init__(self, generator: str, task: Sudoku):
+        opened = task.side**2 - task.clues_at(task.max_depth)
+        super().__init__(generator, min_empty=opened, max_empty=opened)
+        self.agrees = PySudoku(task).agrees
+
+
+class PlainGrids:
+    """The same in plain Python: bit masks, and the open cell with the fewest candidates first."""
+
+    name, writes_text = "plain Python", False
+
+    def __init__(self, task: Sudoku):
+        n, box = task.side, round(task.side**0.5)
+        self.clues, self.random = task.clues_at(task.max_depth), Random(0)
+        self.units = [(i // n, n + i % n, 2 * n + i // n // box * box + i % n // box) for i in range(n * n)]
+        self.bits = [1 << digit for digit in range(n)]
+        self.agrees = PySudoku(task).agrees
+
+    def solutions(self, board: list[int], most: int) -> int:
+        """How many solutions there are, up to `most`; when so many are found the board is the last of them."""
+        used = [0] * (3 * len(self.bits))
+        for cell, bit in enumerate(board):
+            for unit in self.units[cell]:
+                used[unit] |= bit
+        return self.search(board, used, [cell for cell, bit in enumerate(board) if not bit], most)
+
+    def search(self, board: list[int], used: list[int], left: list[int], most: int) -> int:
+        if not left:
+            return 1
+        fewest, best, taken = len(self.bits) + 1, 0, 0
+        for place, cell in enumerate(left):
+            a, b, c = self.units[cell]
+            both = used[a] | used[b] | used[c]
+            if (free := len(self.bits) - both.bit_count()) < fewest:
+                fewest, best, taken = free, place, both
+                if free < 2:
+                    break
+        cell, rest = left[best], left[:best] + left[best + 1 :]
+        found = 0
+        for bit in self.random.sample(self.bits, len(self.bits)):
+            if taken & bit:
+                continue
+            board[cell] = bit
+            for unit in self.units[cell]:
+                used[unit] |= bit
+            found += self.search(board, used, rest, most - found)
+            for unit in self.units[cell]:
+                used[unit] ^= bit
+            if found == most:
+                return found
+        board[cell] = 0
+        return found
+
+    def make(self) -> tuple[list[int], list[int]]:
+        grid = [0] * len(self.units)
+        self.solutions(grid, 1)
+        board, left = grid[:], len(grid)
+        for cell in self.random.sample(range(left), left):
+            if left == self.clues:
+                break
+            board[cell] = 0
+            if self.solutions(board[:], 2) == 1:
+                left -= 1
+            else:
+                board[cell] = grid[cell]
+        return board, grid
+
+
+class BilliardTable:
+    """The package billiards, from our beginnings to our times."""
+
+    name, writes_text = "billiards", False
+
+    def __init__(self, task: Billiards):
+        self.task, self.table = task, module("billiards").Billiard
+        corners = [(x * task.precision, y * task.precision) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+        wall = module("billiards.obstacles").InfiniteWall
+        self.walls = [wall(corners[k], corners[(k + 1) % 4]) for k in range(4)]
+        prompts = np.asarray(task.sample(CHECKED, key=jax.random.key(1)).prompt)
+        self.beginnings, self.numbers = list(map(self.beginning, prompts)), count()
+
+    def beginning(self, prompt: np.ndarray) -> tuple[list[list[int]], float]:
+        """Cells and velocities of all discs, and the time."""
+        numbers = (prompt - self.task.format.tokens.index("0")).tolist()
+        end = 4 * self.task.balls
+        return [numbers[k : k + 4] for k in range(0, end, 4)], int(
+            "".join(map(str, numbers[end : end + 4]))
+        ) / 10
+
+    def run(self, beginning: tuple[list[list[int]], float]) -> tuple[Any, list[Any]]:
+        discs, time_s = beginning
+        table = self.table(self.walls)
+        for x, y, u, v in discs:
+            table.add_ball((x + 0.5, y + 0.5), (u, v), self.task.radius)
+        return table, table.evolve(time_s)
+
+    def make(self) -> object:
+        return self.run(self.beginnings[next(self.numbers) % CHECKED])
+
+    def agrees(self, task: Billiards, instances: Instances) -> bool:
+        """As many collisions of two discs, and the first disc in the same cell."""
+        cells = np.asarray(instances.answer) - task.format.tokens.index("0")
+        for prompt, cell, depth in zip(np.asarray(instances.prompt), cells, instances.depth, strict=True):
+            table, events = self.run(self.beginning(prompt))
+            collisions = sum(not isinstance(other, self.walls[0].__class__) for *_, other in events)
+            if collisions != depth or np.floor(table.balls_position[0]).tolist() != cell.tolist():
+                return False
+        return True
+
+
+# Speed
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A task and a peer that does the same job: drawing instances, or (`answers`) answering given ones."""
+
+    task: Any
+    peer: Any
+    batch: int = BATCH
+    answers: bool = False
+
+
+def pairs() -> list[Pair]:
+    """Every job that both do. Where a peer has its own usual size, that is taken."""
+    words, rows, life = Words(generators="all"), ElementaryAutomaton(), LatticeAutomaton(side=10, steps=1)
+    expression, of_24 = Countdown(), Countdown(largest=10, target=24)
+    grids, small, discs = Sudoku(), Sudoku(side=4, rounds=3), Billiards()
+    plain = GymExpressions("countdown", **COUNTDOWN)
+    return [
+        Pair(words, WordProblem(words)),
+        Pair(rows, CellPyLib(rows)),
+        Pair(life, GymLife(life)),
+        Pair(discs, BilliardTable(discs), SMALL_BATCH),
+        Pair(discs, BilliardTable(discs), answers=True),
+        Pair(GradeSchool(), Gym("gsm_symbolic")),
+        Pair(grids, GymGrids("sudoku", grids)),
+        Pair(grids, PlainGrids(grids)),
+        Pair(grids, PySudoku(grids), answers=True),
+        Pair(small, GymGrids("mini_sudoku", small)),
+        Pair(expression, plain),
+        Pair(of_24, GymExpressions("puzzle24")),
+    ]
+
+
+COUNTDOWN = {"min_numbers": 4, "max_numbers": 4, "max_value": 20, "min_target": 1}
+
+
+def block_of(make: Callable[[int], object], seconds: float) -> tuple[Callable[[], object], int]:
+    """A block of about so many seconds, and the units in it."""
+    make(1)
+    units = 1
+    while True:
+        start = time.perf_counter()
+        make(units)
+        took_s = time.perf_counter() - start
+        if took_s > seconds / 4:
+            units = max(1, round(units * seconds / took_s))
+            return partial(make, units), units
+        units *= 4
+
+
+def speed(repeats: int, scale: float) -> list[dict[str, Any]]:
+    rows = []
+    for pair in pairs():
+        task, peer, batch = pair.task, pair.peer, pair.batch
+        keys = list(jax.random.split(jax.random.key(0), CHECKED))
+        if not peer.agrees(task, task.sample(CHECKED, key=jax.random.key(2))):
+            raise SystemExit(f"{task}: {peer.name} finds something else; nothing is measured")
+        prompts, answer = task.sample(batch, key=keys[0]).prompt, jax.jit(jax.vmap(task.reference))
+
+        def draw(batches: int, task=task, batch=batch, keys=keys) -> None:
+            for k in range(batches):
+                jax.block_until_ready(task.sample(batch, key=keys[k % CHECKED]))
+
+        def reply(batches: int, answer=answer, prompts=prompts) -> None:
+            for _ in range(batches):
+                jax.block_until_ready(answer(prompts))
+
+        def write(batches: int, task=task, batch=batch, keys=keys) -> None:
+            for k in range(batches):
+                if isinstance(task, Words):
+                    csv_rows(task, batch, keys[k % CHECKED])
+                    continue
+                instances = task.sample(batch, key=keys[k % CHECKED])
+                for prompt, right in zip(
+                    np.asarray(instances.prompt), np.asarray(instances.answer), strict=True
+                ):
+                    task.render(prompt), task.render_answer(right)
+
+        def make(items: int, peer=peer) -> None:
+            for _ in range(items):
+                peer.make()
+
+        named = {"ours": reply if pair.answers else draw, "theirs": make}
+        if peer.writes_text:
+            named["text"] = write
+        blocks = {name: block_of(work, BLOCK_S * scale) for name, work in named.items()}
+        seconds = alternate({name: block for name, (block, _) in blocks.items()}, repeats)
+        timings = {
+            name: Timing.of(seconds[name], units * (1 if name == "theirs" else batch))
+            for name, (_, units) in blocks.items()
+        }
+        ours, theirs, text = (timings.get(name) for name in ("ours", "theirs", "text"))
+        assert ours is not None and theirs is not None
+        rows.append(
+            {
+                "task": repr(task),
+                "job": "answer" if pair.answers else "draw",
+                "peer": peer.name,
+                "batch": batch,
+                "ours_per_s": ours.per_second(),
+                "theirs_per_s": theirs.per_second(),
+                "ratio": theirs.median_s / ours.median_s,
+                "ratio_of_minima": theirs.minimum_s / ours.minimum_s,
+                "as_text_per_s": text and text.per_second(),
+                "ratio_as_text": text and theirs.median_s / text.median_s,
+            }
+        )
+    return rows
+
+
+def new_puzzles(scale: float) -> list[dict[str, Any]]:
+    """Seconds to find puzzles of every number of rounds anew, with no pool."""
+    none, number = np.zeros(0, np.int64), max(CHECKED, round(NEW_PUZZLES * scale))
+    plain, rows = PlainGrids(Sudoku()), []
+    puzzles(0, SINGLES, CLUES, ROUNDS[0], none, 9, 1)  # compiles
+    for rounds in ROUNDS:
+        start = time.perf_counter()
+        solutions, stages = puzzles(rounds, SINGLES, CLUES, rounds, none, 9, number)
+        took_s = time.perf_counter() - start
+        boards = np.where(stages == 0, 1 << solutions.astype(int), 0)
+        if not (
+            np.all(np.sum(boards > 0, axis=1) == CLUES)
+            and np.all(stages.max(axis=1) == rounds)
+            and len(np.unique(boards, axis=0)) == number
+            and all(plain.solutions(board, 2) == 1 for board in boards[:CHECKED].tolist())
+        ):
+            raise SystemExit(f"Sudoku: a new puzzle of {rounds} rounds is not what it should be")
+        rows.append({"rounds": rounds, "puzzles": number, "took_s": took_s, "per_s": number / took_s})
+    return rows
+
+
+# Memory
+
+
+def peak_mb(usage: resource.struct_rusage) -> float:
+    """The most memory that a process had."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def resident_mb() -> float | None:
+    """What this process has now, where the system says."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        return None
+
+
+def exports(scale: float) -> list[dict[str, Any]]:
+    """Peak memory of processes that export words, a few and ten times as many."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
+        for number in (round(number * scale) for number in EXPORTED):
+            command = [sys.executable, "-c", "from seriality.cli import main; main()", "export", "Words"]
+            command += ["--depth", "16", "--form", "tokens", "--count", str(number)]
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                [*command, "--out", f"{folder}/{number}.jsonl"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise SystemExit(f"{' '.join(command)} ended with exit code {process.returncode}")
+            rows.append(
+                {"instances": number, "took_s": time.perf_counter() - start, "peak_mb": peak_mb(usage)}
+            )
+    return rows
+
+
+# Soak
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def drawn(task: AbstractTask, batch: int, start: Int[Array, ""], key: Key[Array, ""]) -> Instances:
+    """A batch of all depths in turn."""
+    index = start + jnp.arange(batch)
+    return task.sample_at(index, key=key, depth=1 + index % task.max_depth)
+
+
+@partial(jax.jit, static_argnums=0)
+def wrong(task: AbstractTask, instances: Instances, wanted: Int[Array, ""]) -> Int[Array, ""]:
+    """On how many of the first instances the reference and the answer differ."""
+    right = task.score(jax.vmap(task.reference)(instances.prompt), instances)
+    return jnp.sum(~right & (jnp.arange(len(right)) < wanted))
+
+
+def soak(scale: float) -> dict[str, Any]:
+    total, names = round(SOAKED * scale), TASKS.built_in
+    rest = 1 - sum(SHARES.values())
+    shares = {name: round(total * SHARES.get(name, rest / (len(names) - len(SHARES)))) for name in names}
+    shares[names[0]] += total - sum(shares.values())
+    families = {name: {"instances": share, "errors": 0, "took_s": 0.0} for name, share in shares.items()}
+    memory, done, begun = [], 0, time.perf_counter()
+    for part in range(1, PARTS + 1):
+        for name, family in families.items():
+            start = time.perf_counter()
+            batch = SMALL_BATCH if name in ("Billiards", "OccludedBalls") else BATCH
+            task, half = TASKS[name](), family["instances"] // 2
+            for each, share in ((task, family["instances"] - half), (task.control, half)):
+                assert each is not None
+                end = share * part // PARTS
+                for first in range(share * (part - 1) // PARTS, end, batch):
+                    instances = drawn(each, batch, jnp.int32(first), jax.random.key(4))
+                    family["errors"] += int(wrong(each, instances, jnp.int32(end - first)))
+                    done += min(batch, end - first)
+            family["took_s"] += time.perf_counter() - start
+            errors = sum(family["errors"] for family in families.values())
+            said = f"{done:,} of {total:,} instances, {errors} errors, {time.perf_counter() - begun:.0f} s"
+            print(f"\r{said}, {name:<20}", end="", file=sys.stderr, flush=True)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        memory.append({"instances": done, "peak_mb": peak_mb(usage), "resident_mb": resident_mb()})
+    print(file=sys.stderr)
+    assert done == total
+    return {"families": families, "memory": memory, "took_s": time.perf_counter() - begun}
+
+
+# Tables
+
+
+def compare(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Speed, new puzzles and memory of exports, shown."""
+    here = machine("jax", "jaxlib", "numba", "billiards", "cellpylib", "py-sudoku", "reasoning-gym")
+    rows, found, written = (
+        speed(chosen.repeats, chosen.scale),
+        new_puzzles(chosen.scale),
+        exports(chosen.scale),
+    )
+
+    def number(value: float | None, digits: int = 0) -> str:
+        return "" if value is None else f"{value:,.{digits}f}"
+
+    show(
+        f"Instances a second (medians of {chosen.repeats} blocks)",
+        ["task", "job", "peer", "ours", "theirs", "ratio", "of minima", "ours as text", "ratio"],
+        [
+            [
+                row["task"],
+                row["job"],
+                row["peer"],
+                number(row["ours_per_s"]),
+                number(row["theirs_per_s"], 1),
+                number(row["ratio"]),
+                number(row["ratio_of_minima"]),
+                number(row["as_text_per_s"]),
+                number(row["ratio_as_text"], 1),
+            ]
+            for row in rows
+        ],
+    )
+    every, took_s = sum(row["puzzles"] for row in found), sum(row["took_s"] for row in found)
+    show(
+        f"New 9x9 puzzles of {CLUES} clues: {every / took_s:,.0f} a second over all rounds",
+        ["rounds", "puzzles", "seconds", "a second"],
+        [[str(row["rounds"]), row["puzzles"], row["took_s"], row["per_s"]] for row in found],
+    )
+    show(
+        "Export of words",
+        ["instances", "seconds", "peak MB"],
+        [[f"{row['instances']:,}", row["took_s"], row["peak_mb"]] for row in written],
+    )
+    return {
+        "speed": {
+            "machine": here,
+            "repeats": chosen.repeats,
+            "rows": rows,
+            "new_puzzles": found,
+            "exports": written,
+        }
+    }
+
+
+def soaked(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The soak, shown."""
+    here = machine("jax", "jaxlib", "numba")
+    found = soak(chosen.scale)
+    show(
+        f"Answers compared with references, in {found['took_s']:,.0f} s",
+        ["family", "instances", "errors", "seconds"],
+        [
+            [name, f"{family['instances']:,}", family["errors"], family["took_s"]]
+            for name, family in found["families"].items()
+        ],
+    )
+    show(
+        "Memory on the way",
+        ["instances", "peak MB", "resident MB"],
+        [[f"{row['instances']:,}", row["peak_mb"], row["resident_mb"] or "?"] for row in found["memory"]],
+    )
+    return {"soak": {"machine": here, **found}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--soak", action="store_true", help="compare ten million answers with references")
+    parser.add_argument("--repeats", type=int, default=7, help="timed turns (default 7)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="a part of the work, for a trial (e.g. 0.01)"
+    )
+    parser.add_argument("--keep", action="store_true", help="write the result to benchmarks/results")
+    chosen = parser.parse_args()
+    if chosen.keep and chosen.scale != 1:
+        parser.error("--keep: only the whole is kept; leave out --scale")
+    result = soaked(chosen) if chosen.soak else compare(chosen)
+    if chosen.keep:
+        earlier = RESULTS / "tasks.json"
+        keep("tasks", {**(json.loads(earlier.read_text()) if earlier.exists() else {}), **result})
+    if chosen.soak and (errors := sum(each["errors"] for each in result["soak"]["families"].values())):
+        raise SystemExit(f"{errors} references differ from the answers")
+
+
+if __name__ == "__main__":
+    main()

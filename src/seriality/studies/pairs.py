@@ -1,0 +1,80 @@
+"""Every serial family beside its control: how deep a Transformer of fixed depth reaches, at equal work.
+
+One Transformer for all: two layers of width 64. Task and control have the same layout, so one answer costs
+the same work and span on both and at every depth; what differs is whether the steps of an instance have a
+shortcut. `Countdown` is left out, as it is wide on purpose.
+
+Decision rule, fixed before the run. A family's pair is *parted* if the upper end of the interval of the reach
+on the serial task lies below the lower end of that on the control; *not parted* if both reach the largest
+depth in all seeds; *undecided* otherwise. Reach and intervals are those of claim C01, from five seeds.
+
+Shape chosen: a table of families like that of `table1`, with one row. Rejected: all rows, which `table1` has
+for three families; circuits of other shapes at an equal number of gates (`CircuitValue.deep_and_wide`), whose
+prompts and answers differ in length, so that the model's work would not be equal.
+"""
+
+from ..study import CONTROL, SERIAL, Study, Training, Trial
+from ..tasks import (
+    AbstractTask,
+    ArithmeticCircuit,
+    Billiards,
+    CircuitValue,
+    DepthOfOne,
+    ElementaryAutomaton,
+    GradeSchool,
+    IteratedSquaring,
+    LatticeAutomaton,
+    OccludedBalls,
+    PointerChase,
+    Rollout,
+    Sudoku,
+    Words,
+)
+from .table1 import ROWS
+
+ROW = "Transformer"
+
+FAMILIES: dict[str, AbstractTask] = {
+    "words": Words("S5", length=16),
+    "automaton": ElementaryAutomaton(rule=110, width=13, steps=8),
+    "lattice": LatticeAutomaton("life", side=6, steps=4),
+    "circuit": CircuitValue(gates_per_layer=2, layers=4),
+    "arithmetic": ArithmeticCircuit(gates_per_layer=2, layers=4, modulus=3),
+    "depth of one": DepthOfOne(gates_per_layer=2, layers=8),
+    "pointers": PointerChase(hops=8, nodes=16),
+    "squaring": IteratedSquaring(squarings=4, bits=12),
+    "rollout": Rollout(horizon=8, size=12),
+    "school": GradeSchool(chain=8, operations=8, modulus=5, givens=3, distractors=0),
+    "Sudoku": Sudoku(side=9, rounds=8),
+    "billiards": Billiards(collisions=4, balls=3, precision=24, radius=2),
+    "occluded": OccludedBalls(collisions=4, balls=2),
+}
+
+STEPS = 2400
+
+
+def _training(task: AbstractTask) -> Training:
+    """The regime of all: only the stages are a family's own, the powers of two up to its largest depth."""
+    stages = tuple(2**k for k in range(task.max_depth.bit_length()) if 2**k <= task.max_depth)
+    return Training(stages, STEPS, 32, (4e-3,), beyond=0.5, chunk=150)
+
+
+def trials(seeds: int) -> list[Trial]:
+    """The row on every task and its control, every seed."""
+    return [
+        Trial("pairs", ROW, family, role, task, ROWS[ROW], _training(serial), rate, seed)
+        for family, serial in FAMILIES.items()
+        for role, task in ((SERIAL, serial), (CONTROL, serial.control))
+        if task is not None
+        for rate in _training(serial).learning_rates
+        for seed in range(seeds)
+    ]
+
+
+PAIRS = Study(
+    name="pairs",
+    title="Every serial family beside its control: the reach of a Transformer of fixed depth",
+    claims=(),
+    seeds=5,
+    trials=trials,
+)
