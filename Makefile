@@ -23,6 +23,8 @@ benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/instances.py --keep
 	@$(BIN)/python benchmarks/records.py --keep
 	@$(BIN)/python benchmarks/meter.py --keep
+	@$(BIN)/python benchmarks/tasks.py --keep
+	@$(BIN)/python benchmarks/tasks.py --soak --keep
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache
@@ -43,6 +45,6 @@ $(VENV)/.installed_dev: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.installed_benchmarks: $(VENV)/.installed
-	@echo "Installing PyTorch for the benchmarks into $(VENV)"
+	@echo "Installing what the benchmarks compare with into $(VENV)"
 	@$(PIP) install --constraint constraints.txt --editable '.[benchmarks]'
 	@touch $@

@@ -8,7 +8,7 @@ writes text, writing the same as text is timed too. Peers make one item after th
 
 import argparse
 import csv
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -48,13 +48,14 @@ from seriality.tasks.sudoku_search import SINGLES, puzzles
 
 BATCH = 4096
 SMALL_BATCH = 256
-"""For discs: instances are drawn until all of a batch are certain, so a larger batch waits longer."""
+"""For discs, which are drawn until all of a batch are certain, so that a larger one waits longer; and for
+texts."""
 CHECKED = 64
 BLOCK_S = 1.0
 CLUES = 28
 ROUNDS = range(3, 13)
 NEW_PUZZLES = 1024
-"""Of each number of rounds: as many as a pool holds."""
+"""For each number of rounds: as many as a pool holds."""
 EXPORTED = (100_000, 1_000_000)
 SOAKED = 10_000_000
 SHARES = {"Sudoku": 0.05, "Billiards": 0.04, "OccludedBalls": 0.01}
@@ -64,24 +65,23 @@ PARTS = 10
 """The soak goes round all families so many times, and notes the memory after each."""
 MANY = 100_000
 """The items of a data set of reasoning-gym, after which it begins again."""
+PEERS = {
+    "billiards": "billiards",
+    "cellpylib": "cellpylib",
+    "py-sudoku": "sudoku",
+    "reasoning-gym": "reasoning_gym",
+}
+"""Packages and their modules, which are imported where they are used: the soak needs none."""
 
 Board = list[list[int]]
-
-
-def module(name: str) -> Any:
-    """A peer, imported where it is used: the soak needs none."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as missing:
-        raise SystemExit(f"{missing.name} is not installed; type: pip install -e '.[benchmarks]'") from None
 
 
 # The peers: `make` makes one more item, and `agrees` tells whether it is what ours is
 
 
 class WordProblem:
-    """The way of the word-problem repository, written anew: elements go by their names, a product is a place
-    in a table found by looking for two names in a list, and a word is a row of CSV with its prefix products."""
+    """The way of the word-problem repository, written anew: elements go by their names, for a product two
+    names are looked for in a list and then a place in a table, and a word is a row of CSV."""
 
     name, writes_text = "word-problem (its way)", True
 
@@ -128,7 +128,9 @@ class CellPyLib:
     name, writes_text = "cellpylib", False
 
     def __init__(self, task: ElementaryAutomaton):
-        self.library, self.task = module("cellpylib"), task
+        import cellpylib
+
+        self.library, self.task = cellpylib, task
 
     def rows(self, first: np.ndarray) -> np.ndarray:
         def rule(neighbourhood: np.ndarray, cell: int, step: int) -> int:
@@ -153,15 +155,17 @@ class Gym:
     name, writes_text = "reasoning-gym", True
 
     def __init__(self, generator: str, **settings: Any):
+        import reasoning_gym
+
         self.name = f"reasoning-gym {generator}"
-        self.items = module("reasoning_gym").create_dataset(generator, seed=0, size=MANY, **settings)
+        self.items = reasoning_gym.create_dataset(generator, seed=0, size=MANY, **settings)
         self.numbers = count()
 
     def make(self) -> dict[str, Any]:
         return self.items[next(self.numbers) % MANY]
 
-    def agrees(self, task: AbstractTask, instances: Instances) -> bool:
-        """Nothing can be compared: stories from a hundred templates."""
+    def agrees(self, task: Any, instances: Instances) -> bool:
+        """Stories from a hundred templates: nothing can be compared, and the job is the nearest there is."""
         return True
 
 
@@ -213,7 +217,7 @@ def boards_of(task: Sudoku, instances: Instances) -> tuple[list[Board], list[Boa
     """Clues and solutions as rows of digits, 0 for an open cell."""
     shape, cells = (-1, task.side, task.side), task.side**2
     clues, solutions = instances.prompt[:, :cells] - FIRST, instances.answer - FIRST
-    return tuple(np.asarray(board).reshape(shape).tolist() for board in (clues, solutions))  # type: ignore[return-value]
+    return np.asarray(clues).reshape(shape).tolist(), np.asarray(solutions).reshape(shape).tolist()
 
 
 class PySudoku:
@@ -223,7 +227,9 @@ class PySudoku:
     name, writes_text = "py-sudoku", False
 
     def __init__(self, task: Sudoku):
-        self.library, self.box = module("sudoku"), round(task.side**0.5)
+        import sudoku
+
+        self.library, self.box = sudoku, round(task.side**0.5)
         self.boards, _ = boards_of(task, task.sample(CHECKED, key=jax.random.key(1)))
         self.numbers = count()
 
@@ -265,7 +271,7 @@ class PlainGrids:
         self.agrees = PySudoku(task).agrees
 
     def solutions(self, board: list[int], most: int) -> int:
-        """How many solutions there are, up to `most`; when so many are found the board is the last of them."""
+        """How many solutions there are, up to `most`; if so many are found, the board becomes the last."""
         used = [0] * (3 * len(self.bits))
         for cell, bit in enumerate(board):
             for unit in self.units[cell]:
@@ -320,10 +326,12 @@ class BilliardTable:
     name, writes_text = "billiards", False
 
     def __init__(self, task: Billiards):
-        self.task, self.table = task, module("billiards").Billiard
+        from billiards import Billiard
+        from billiards.obstacles import InfiniteWall
+
+        self.task, self.table = task, Billiard
         corners = [(x * task.precision, y * task.precision) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
-        wall = module("billiards.obstacles").InfiniteWall
-        self.walls = [wall(corners[k], corners[(k + 1) % 4]) for k in range(4)]
+        self.walls = [InfiniteWall(corners[k], corners[(k + 1) % 4]) for k in range(4)]
         prompts = np.asarray(task.sample(CHECKED, key=jax.random.key(1)).prompt)
         self.beginnings, self.numbers = list(map(self.beginning, prompts)), count()
 
@@ -331,9 +339,8 @@ class BilliardTable:
         """Cells and velocities of all discs, and the time."""
         numbers = (prompt - self.task.format.tokens.index("0")).tolist()
         end = 4 * self.task.balls
-        return [numbers[k : k + 4] for k in range(0, end, 4)], int(
-            "".join(map(str, numbers[end : end + 4]))
-        ) / 10
+        tenths = int("".join(map(str, numbers[end : end + 4])))
+        return [numbers[k : k + 4] for k in range(0, end, 4)], tenths / 10
 
     def run(self, beginning: tuple[list[list[int]], float]) -> tuple[Any, list[Any]]:
         discs, time_s = beginning
@@ -363,6 +370,7 @@ class BilliardTable:
 class Pair:
     """A task and a peer that does the same job: drawing instances, or (`answers`) answering given ones."""
 
+    job: str
     task: Any
     peer: Any
     batch: int = BATCH
@@ -370,28 +378,25 @@ class Pair:
 
 
 def pairs() -> list[Pair]:
-    """Every job that both do. Where a peer has its own usual size, that is taken."""
-    words, rows, life = Words(generators="all"), ElementaryAutomaton(), LatticeAutomaton(side=10, steps=1)
-    expression, of_24 = Countdown(), Countdown(largest=10, target=24)
-    grids, small, discs = Sudoku(), Sudoku(side=4, rounds=3), Billiards()
-    plain = GymExpressions("countdown", **COUNTDOWN)
+    """Every job that both do, at our usual size if the peer can be set to it, else at the peer's."""
+    words, rows, life = Words(generators="all"), ElementaryAutomaton(), LatticeAutomaton()
+    discs, grids, small = Billiards(), Sudoku(), Sudoku(side=4, rounds=3)
+    numbers, of_24 = Countdown(), Countdown(largest=10, target=24)
+    usual = {"min_numbers": 4, "max_numbers": 4, "max_value": numbers.largest, "min_target": 1}
     return [
-        Pair(words, WordProblem(words)),
-        Pair(rows, CellPyLib(rows)),
-        Pair(life, GymLife(life)),
-        Pair(discs, BilliardTable(discs), SMALL_BATCH),
-        Pair(discs, BilliardTable(discs), answers=True),
-        Pair(GradeSchool(), Gym("gsm_symbolic")),
-        Pair(grids, GymGrids("sudoku", grids)),
-        Pair(grids, PlainGrids(grids)),
-        Pair(grids, PySudoku(grids), answers=True),
-        Pair(small, GymGrids("mini_sudoku", small)),
-        Pair(expression, plain),
-        Pair(of_24, GymExpressions("puzzle24")),
+        Pair("words of S5", words, WordProblem(words)),
+        Pair("Rule 110", rows, CellPyLib(rows)),
+        Pair("Life", life, GymLife(life)),
+        Pair("discs, to draw", discs, BilliardTable(discs), SMALL_BATCH),
+        Pair("discs, to answer", discs, BilliardTable(discs), SMALL_BATCH, answers=True),
+        Pair("stories", GradeSchool(), Gym("gsm_symbolic")),
+        Pair("Sudoku, to draw", grids, GymGrids("sudoku", grids)),
+        Pair("Sudoku, to draw", grids, PlainGrids(grids)),
+        Pair("Sudoku, to answer", grids, PySudoku(grids), answers=True),
+        Pair("Sudoku 4x4", small, GymGrids("mini_sudoku", small)),
+        Pair("numbers, target", numbers, GymExpressions("countdown", **usual)),
+        Pair("numbers, 24", of_24, GymExpressions("puzzle24")),
     ]
-
-
-COUNTDOWN = {"min_numbers": 4, "max_numbers": 4, "max_value": 20, "min_target": 1}
 
 
 def block_of(make: Callable[[int], object], seconds: float) -> tuple[Callable[[], object], int]:
@@ -408,55 +413,56 @@ def block_of(make: Callable[[int], object], seconds: float) -> tuple[Callable[[]
         units *= 4
 
 
+def work_of(pair: Pair) -> dict[str, tuple[Callable[[int], None], int]]:
+    """What is timed, as functions of how often, with the instances of one time: of theirs, of ours, and of
+    ours as text if theirs is."""
+    task, keys = pair.task, list(jax.random.split(jax.random.key(0), CHECKED))
+    prompts, answer = task.sample(pair.batch, key=keys[0]).prompt, jax.jit(jax.vmap(task.reference))
+
+    def make(times: int) -> None:
+        for _ in range(times):
+            pair.peer.make()
+
+    def reply(times: int) -> None:
+        for _ in range(times):
+            jax.block_until_ready(answer(prompts))
+
+    def draw(times: int) -> None:
+        for k in range(times):
+            jax.block_until_ready(task.sample(pair.batch, key=keys[k % CHECKED]))
+
+    def write(times: int) -> None:
+        for k in range(times):
+            if isinstance(task, Words):
+                csv_rows(task, SMALL_BATCH, keys[k % CHECKED])
+                continue
+            instances = task.sample(SMALL_BATCH, key=keys[k % CHECKED])
+            for prompt, right in zip(np.asarray(instances.prompt), np.asarray(instances.answer), strict=True):
+                task.render(prompt)
+                task.render_answer(right)
+
+    work = {"theirs": (make, 1), "ours": (reply if pair.answers else draw, pair.batch)}
+    return work | ({"text": (write, SMALL_BATCH)} if pair.peer.writes_text else {})
+
+
 def speed(repeats: int, scale: float) -> list[dict[str, Any]]:
     rows = []
     for pair in pairs():
-        task, peer, batch = pair.task, pair.peer, pair.batch
-        keys = list(jax.random.split(jax.random.key(0), CHECKED))
-        if not peer.agrees(task, task.sample(CHECKED, key=jax.random.key(2))):
-            raise SystemExit(f"{task}: {peer.name} finds something else; nothing is measured")
-        prompts, answer = task.sample(batch, key=keys[0]).prompt, jax.jit(jax.vmap(task.reference))
-
-        def draw(batches: int, task=task, batch=batch, keys=keys) -> None:
-            for k in range(batches):
-                jax.block_until_ready(task.sample(batch, key=keys[k % CHECKED]))
-
-        def reply(batches: int, answer=answer, prompts=prompts) -> None:
-            for _ in range(batches):
-                jax.block_until_ready(answer(prompts))
-
-        def write(batches: int, task=task, batch=batch, keys=keys) -> None:
-            for k in range(batches):
-                if isinstance(task, Words):
-                    csv_rows(task, batch, keys[k % CHECKED])
-                    continue
-                instances = task.sample(batch, key=keys[k % CHECKED])
-                for prompt, right in zip(
-                    np.asarray(instances.prompt), np.asarray(instances.answer), strict=True
-                ):
-                    task.render(prompt), task.render_answer(right)
-
-        def make(items: int, peer=peer) -> None:
-            for _ in range(items):
-                peer.make()
-
-        named = {"ours": reply if pair.answers else draw, "theirs": make}
-        if peer.writes_text:
-            named["text"] = write
-        blocks = {name: block_of(work, BLOCK_S * scale) for name, work in named.items()}
+        if not pair.peer.agrees(pair.task, pair.task.sample(CHECKED, key=jax.random.key(2))):
+            raise SystemExit(f"{pair.task}: {pair.peer.name} finds something else; nothing is measured")
+        work = work_of(pair)
+        blocks = {name: block_of(function, BLOCK_S * scale) for name, (function, _) in work.items()}
         seconds = alternate({name: block for name, (block, _) in blocks.items()}, repeats)
         timings = {
-            name: Timing.of(seconds[name], units * (1 if name == "theirs" else batch))
-            for name, (_, units) in blocks.items()
+            name: Timing.of(seconds[name], times * work[name][1]) for name, (_, times) in blocks.items()
         }
-        ours, theirs, text = (timings.get(name) for name in ("ours", "theirs", "text"))
-        assert ours is not None and theirs is not None
+        theirs, ours, text = timings["theirs"], timings["ours"], timings.get("text")
         rows.append(
             {
-                "task": repr(task),
-                "job": "answer" if pair.answers else "draw",
-                "peer": peer.name,
-                "batch": batch,
+                "job": pair.job,
+                "task": repr(pair.task),
+                "peer": pair.peer.name,
+                "batch": pair.batch,
                 "ours_per_s": ours.per_second(),
                 "theirs_per_s": theirs.per_second(),
                 "ratio": theirs.median_s / ours.median_s,
@@ -551,7 +557,7 @@ def soak(scale: float) -> dict[str, Any]:
     shares = {name: round(total * SHARES.get(name, rest / (len(names) - len(SHARES)))) for name in names}
     shares[names[0]] += total - sum(shares.values())
     families = {name: {"instances": share, "errors": 0, "took_s": 0.0} for name, share in shares.items()}
-    memory, done, begun = [], 0, time.perf_counter()
+    key, memory, done, begun = jax.random.key(4), [], 0, time.perf_counter()
     for part in range(1, PARTS + 1):
         for name, family in families.items():
             start = time.perf_counter()
@@ -561,7 +567,7 @@ def soak(scale: float) -> dict[str, Any]:
                 assert each is not None
                 end = share * part // PARTS
                 for first in range(share * (part - 1) // PARTS, end, batch):
-                    instances = drawn(each, batch, jnp.int32(first), jax.random.key(4))
+                    instances = drawn(each, batch, jnp.int32(first), key)
                     family["errors"] += int(wrong(each, instances, jnp.int32(end - first)))
                     done += min(batch, end - first)
             family["took_s"] += time.perf_counter() - start
@@ -579,38 +585,36 @@ def soak(scale: float) -> dict[str, Any]:
 
 
 def compare(chosen: argparse.Namespace) -> dict[str, Any]:
-    """Speed, new puzzles and memory of exports, shown."""
-    here = machine("jax", "jaxlib", "numba", "billiards", "cellpylib", "py-sudoku", "reasoning-gym")
-    rows, found, written = (
-        speed(chosen.repeats, chosen.scale),
-        new_puzzles(chosen.scale),
-        exports(chosen.scale),
-    )
+    """Memory of exports, speed and new puzzles, shown. Exports go first: a process begins with the peak of
+    the one that starts it."""
+    if missing := [name for name, module in PEERS.items() if importlib.util.find_spec(module) is None]:
+        raise SystemExit(f"{', '.join(missing)}: not installed; type: pip install -e '.[benchmarks]'")
+    here = machine("jax", "jaxlib", "numba", *PEERS)
+    written = exports(chosen.scale)
+    rows, found = speed(chosen.repeats, chosen.scale), new_puzzles(chosen.scale)
 
     def number(value: float | None, digits: int = 0) -> str:
         return "" if value is None else f"{value:,.{digits}f}"
 
     show(
         f"Instances a second (medians of {chosen.repeats} blocks)",
-        ["task", "job", "peer", "ours", "theirs", "ratio", "of minima", "ours as text", "ratio"],
+        ["job", "peer", "ours", "theirs", "ratio", "as text", "ratio"],
         [
             [
-                row["task"],
                 row["job"],
                 row["peer"],
                 number(row["ours_per_s"]),
                 number(row["theirs_per_s"], 1),
                 number(row["ratio"]),
-                number(row["ratio_of_minima"]),
                 number(row["as_text_per_s"]),
                 number(row["ratio_as_text"], 1),
             ]
             for row in rows
         ],
     )
-    every, took_s = sum(row["puzzles"] for row in found), sum(row["took_s"] for row in found)
+    every, took_s = (sum(row[name] for row in found) for name in ("puzzles", "took_s"))
     show(
-        f"New 9x9 puzzles of {CLUES} clues: {every / took_s:,.0f} a second over all rounds",
+        f"New 9x9 puzzles of {CLUES} clues: {every / took_s:,.0f} a second in all",
         ["rounds", "puzzles", "seconds", "a second"],
         [[str(row["rounds"]), row["puzzles"], row["took_s"], row["per_s"]] for row in found],
     )
@@ -619,15 +623,8 @@ def compare(chosen: argparse.Namespace) -> dict[str, Any]:
         ["instances", "seconds", "peak MB"],
         [[f"{row['instances']:,}", row["took_s"], row["peak_mb"]] for row in written],
     )
-    return {
-        "speed": {
-            "machine": here,
-            "repeats": chosen.repeats,
-            "rows": rows,
-            "new_puzzles": found,
-            "exports": written,
-        }
-    }
+    parts = {"rows": rows, "new_puzzles": found, "new_puzzles_per_s": every / took_s, "exports": written}
+    return {"speed": {"machine": here, "repeats": chosen.repeats, **parts}}
 
 
 def soaked(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -654,9 +651,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--soak", action="store_true", help="compare ten million answers with references")
     parser.add_argument("--repeats", type=int, default=7, help="timed turns (default 7)")
-    parser.add_argument(
-        "--scale", type=float, default=1.0, help="a part of the work, for a trial (e.g. 0.01)"
-    )
+    parser.add_argument("--scale", type=float, default=1.0, help="a part of the work, for a trial")
     parser.add_argument("--keep", action="store_true", help="write the result to benchmarks/results")
     chosen = parser.parse_args()
     if chosen.keep and chosen.scale != 1:

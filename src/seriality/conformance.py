@@ -412,7 +412,8 @@ def _text(task: AbstractTask, count: int) -> str:
         _want("\n" not in line and line.strip(), f"the answer {line!r} is not one line")
         _want(np.array_equal(task.parse_answer(line), answer), f"parse_answer({line!r}) is another answer")
         _want(task.render_trace(trace).strip(), "the steps of an instance are no text")
-    question, prompt = task.render(batch.prompt[0]), batch.prompt[0]
+    prompt = np.asarray(batch.prompt)[0]
+    question = task.render(prompt)
     for place in range(0, len(question), max(1, len(question) // FEW)):
         sign = question[place]
         altered = f"{question[:place]}{'x' if sign != 'x' else 'y'}{question[place + 1 :]}"

@@ -21,6 +21,7 @@ from seriality.tasks import (
     Countdown,
     DepthOfOne,
     ElementaryAutomaton,
+    GradeSchool,
     IteratedSquaring,
     LatticeAutomaton,
     OccludedBalls,
@@ -46,6 +47,7 @@ LARGE = [
     Rollout(horizon=2, size=12),
     Billiards(collisions=2, balls=3, precision=24, radius=2),
     OccludedBalls(collisions=2, balls=3),
+    GradeSchool(chain=2, operations=4, distractors=1),
     Sudoku(rounds=2),
     Countdown(operations=3, largest=20),
 ]
@@ -99,6 +101,10 @@ DIVIDED = {
         "OccludedBalls(collisions=2, balls=3, height=12, visible=4, hidden=16, speed=3, contact='hard')",
         1,
     ): "50f80c3023ce6a47",
+    (
+        "GradeSchool(chain=2, operations=4, distractors=1, givens=5, modulus=23, reads='results')",
+        1,
+    ): "78a4411c047e51a0",
     ("Sudoku(side=9, rounds=2, tier='singles', clues=None, grid='any')", 1): "af9302517b45fd6a",
     ("Countdown(operations=3, largest=20, target='expression')", 1): "a258b01c987d51e4",
 }

@@ -464,6 +464,12 @@ def test_bad_texts(old, new, fault):
     assert "\n" not in str(error.value)
 
 
+def test_one_kind_of_things_is_refused():
+    text = TEXT.replace("5 keys", "5 cups").replace("keys and cups", "cups and cups")
+    with pytest.raises(ValueError, match="2 results and 1 given amounts, must for 2 and 1, of two kinds"):
+        SMALL.parse(text)
+
+
 def test_a_longer_chain_is_refused():
     with pytest.raises(ValueError, match=r"the longest chain has 2 operations, allowed are 1$"):
         replace(SMALL, chain=1).parse(TEXT)

@@ -99,7 +99,7 @@ class ArithmeticCircuit(AbstractTask):
         g, n = self.gates_per_layer, self.layers
         refuse("ArithmeticCircuit", faults or size_fault(g * n, gates_per_layer=g, layers=n))
 
-    @property
+    @cached_property
     def format(self) -> Format:
         wires = [f"{half}{i}" for half in "uv" for i in range(self.gates_per_layer)]
         gates = [

@@ -16,13 +16,14 @@ known.
 `present="one"` is the control: the first disc alone, the other places of the prompt blank; depth counts
 walls. Reflected boxes side by side unfold its path into a straight line, so that one remainder a coordinate
 tells where it is, in integers. `question="macrostates"` asks of the same prompts what physics tells without a
-chain: twice the kinetic energy, Σ v², is conserved exactly. With walls it is the only such quantity:
-momentum, centre of mass and the pressure on a wall are not determined by it. How often equilibrium values
-predict them is not measured here.
+chain: twice the kinetic energy, Σ v², is conserved exactly. With walls it is the only such quantity: the
+pressure on a wall and the centre of mass have values in equilibrium, and `macrostate_estimates` tells how far
+off these are for a window of an instance.
 
-`draw` certifies what it draws. A candidate is rejected unless the order of events, the depth and every token
-of trace and answer are certain under the bound of `hard_discs`. After ATTEMPTS candidates the last is kept,
-and its answer is then the motion in float64.
+`draw` certifies what it draws: candidates are drawn until of one the order of events, the depth and every
+token of trace and answer are certain under the bound of `hard_discs`. How long that may take is bounded by
+the dials. The motion is refused where so few collisions come within the times that can be asked, or so many
+within a tenth of a second, that a candidate is rarely accepted.
 
 What this task does not show: that random instances are hard; that depth is the length of a chain of causes
 (two collisions of four different discs are side by side; how many are is not measured); nor that a trace in
@@ -31,6 +32,7 @@ prompt holds.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
@@ -38,7 +40,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from ..cost import Cost
 from ..instance import PAD, QUERY, Format
@@ -56,14 +58,17 @@ from .base import (
     size_fault,
     uniform,
 )
+from .disc_picture import GOLD, drawn_until, svg_arrows, svg_discs, svg_marks, svg_page, svg_paths
 from .hard_discs import ROUNDING, SLACK, Discs, Path
 
 TICKS = 10
 """Times are in tenths of a second."""
 DIGITS = 4
 """The digits of a time."""
-ATTEMPTS = 256
-"""The most candidates for an instance."""
+MOST_BALLS = 16
+"""Exact ties of two events, which are rejected, grow with the square of the discs."""
+MOST_RATE = 40
+"""The most collisions a second: of four in a tick, the time cannot be told apart."""
 PLACES = 16
 """The places that are tried for a disc of a candidate."""
 DECADES = 11.5
@@ -97,7 +102,7 @@ class Billiards(AbstractTask):
     def __post_init__(self) -> None:
         faults = (
             integer_fault("collisions", self.collisions, 1, 8)
-            + integer_fault("balls", self.balls, 2, 4)
+            + integer_fault("balls", self.balls, 2, 4, MOST_BALLS)
             + integer_fault("precision", self.precision, 8, 32, 1024)
             + integer_fault("radius", self.radius, 1, 3)
             + integer_fault("speed", self.speed, 1, 7, 99)
@@ -116,6 +121,19 @@ class Billiards(AbstractTask):
             faults.append(
                 f"collisions={self.collisions}: with discs so far apart float64 tells most answers surely "
                 f"up to collisions={most}; for more, a larger radius, more balls or a smaller precision"
+            )
+        longest = 10 ** (DIGITS - 1)
+        if not faults and self.collisions > (most := int(longest * self._rate) - 1):
+            faults.append(
+                f"collisions={self.collisions}: within {longest} seconds, the longest time, discs so slow and "
+                f"far apart surely collide up to collisions={max(0, most)}; for more, a larger speed or radius, "
+                "more balls or a smaller precision"
+            )
+        if not faults and self._rate > MOST_RATE:
+            faults.append(
+                f"speed={self.speed}: the discs would collide {self._rate:.0f} times a second, allowed are "
+                f"{MOST_RATE}, as times are in tenths; allowed is up to "
+                f"speed={int(self.speed * MOST_RATE / self._rate)}"
             )
         if self.present not in ("all", "one"):
             faults.append(f"present={self.present!r}: must be 'all' or 'one'; e.g. present='all'")
@@ -143,12 +161,16 @@ class Billiards(AbstractTask):
                 others[dial] = getattr(other, dial)
                 if other._events != self._events:
                     break
+        for step in (-1, 1):
+            with suppress(ValueError):
+                others["speed"] = replace(self, speed=self.speed + step).speed
         return others
 
     @property
     def dials_without_cost(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.question == "macrostates":
-            same = replace(self, speed=self.speed + 1)._answer_length == self._answer_length
+            other = replace(self, speed=self.other_values.get("speed", self.speed))  # type: ignore[arg-type]
+            same = other._answer_length == self._answer_length
             free = ("collisions", "precision", "radius") + ("speed",) * same
         elif self.present == "one":
             free = ("collisions", "precision", "radius", "speed")
@@ -167,7 +189,7 @@ class Billiards(AbstractTask):
             total = np.convolve(total, square)
         return min(0.9, 2 * float(total.max()))
 
-    @property
+    @cached_property
     def format(self) -> Format:
         numbers = range(-self._fastest, self._largest + 1)
         return Format(
@@ -203,9 +225,10 @@ class Billiards(AbstractTask):
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         length = 4 * self.balls + DIGITS
 
+        depth = jnp.clip(depth, 1, self.collisions)  # none is certain of another, and the loop would not end
+
         def again(state):
-            attempt, certain = state[:2]
-            return ~certain & (attempt < ATTEMPTS)
+            return ~state[1]
 
         def attempt(state):
             return (state[0] + 1, *self._candidate(depth, jax.random.fold_in(key, state[0])))
@@ -226,7 +249,7 @@ class Billiards(AbstractTask):
             return self._unfolded(rows[0, :2], rows[0, 2:], ticks) + self._zero
         with jax.enable_x64(True):
             place, velocity = self._motion(rows)
-            end = self._discs.at(place, velocity, ticks.astype(jnp.float64) / TICKS, self._events)
+            end = self.discs.at(place, velocity, ticks.astype(jnp.float64) / TICKS, self._events)
             return self._cells(end.place[0]).astype(jnp.int32) + np.int32(self._zero)
 
     def cost(self) -> Cost:
@@ -314,7 +337,56 @@ class Billiards(AbstractTask):
         x, y, u, v = values
         return f"cell ({x}, {y}) velocity ({u}, {v})"
 
+    def picture(
+        self,
+        prompt: Int[np.ndarray, " prompt_length"],
+        trace: Int[np.ndarray, " trace_length"],
+        answer: Int[np.ndarray, " answer_length"],
+    ) -> str | None:
+        """The discs at the start with their velocities, and their paths until the time that is asked, with
+        collisions (of a disc alone: walls) numbered. Gold: the cell of the answer. None if too large."""
+        digits = (prompt[4 * self.balls :][:DIGITS] - self._zero).tolist()
+        time = int("".join(map(str, digits))) / TICKS
+        with jax.enable_x64(True):
+            place, velocity = (np.asarray(part) for part in self.start(jnp.asarray(prompt)))
+        paths, touched = drawn_until(self.discs, place, velocity, time, self._events)
+        if self._moving == 1:
+            touched = paths[0][1:-1]
+        scale = 360 / self.precision
+
+        def pixels(places: np.ndarray) -> np.ndarray:
+            return np.array([20, 380]) + np.array([scale, -scale]) * places
+
+        paths = [pixels(path) for path in paths]
+        starts, ends = (np.array([path[k] for path in paths]) for k in (0, -1))
+        tips = pixels(place + velocity * (0.12 * self.precision / max(1.0, np.abs(velocity).max())))
+        parts = ['<rect x="20" y="20" width="360" height="360" fill="none" stroke="#333" stroke-width="2"/>']
+        if self.question == "positions":
+            (x, y), size = pixels(answer - self._zero + 0.5), max(scale, 5.0)
+            corner = f'x="{x - size / 2:.1f}" y="{y - size / 2:.1f}"'
+            parts.append(f'<rect {corner} width="{size:.1f}" height="{size:.1f}" {GOLD}/>')
+        parts += [
+            svg_paths(paths),
+            svg_discs(starts, ends, scale * self.radius),
+            svg_arrows(starts, tips),
+            svg_marks(pixels(touched)),
+            f'<text x="200" y="395">{time} seconds</text>',
+        ]
+        return svg_page(400, 400, parts)
+
     # Numbers
+
+    @cached_property
+    def discs(self) -> Discs:
+        """The discs in their box."""
+        side = float(self.precision)
+        return Discs(self._moving, float(self.radius), (side, side))
+
+    def start(
+        self, prompt: Int[Array, " prompt_length"]
+    ) -> tuple[Float[Array, "discs 2"], Float[Array, "discs 2"]]:
+        """The places and velocities that a prompt tells. Needs x64 enabled."""
+        return self._motion(prompt[: 4 * self.balls].reshape(-1, 4)[: self._moving] - self._zero)
 
     @property
     def _moving(self) -> int:
@@ -354,11 +426,6 @@ class Billiards(AbstractTask):
     def _answer_length(self) -> int:
         return 2 if self.question == "positions" else len(str(2 * self._moving * self.speed**2))
 
-    @cached_property
-    def _discs(self) -> Discs:
-        side = float(self.precision)
-        return Discs(self._moving, float(self.radius), (side, side))
-
     @property
     def _events(self) -> int:
         """Enough events for the collisions, walls included: kinetic theory has 0.9 room / ((n − 1) diameter)
@@ -375,6 +442,13 @@ class Billiards(AbstractTask):
         flights = others * self.radius**2
         growth = 2 + self._room**2 / (4 * flights)
         return max(1, int(DECADES / math.log10(growth)))
+
+    @property
+    def _rate(self) -> float:
+        """The collisions a second of kinetic theory: every pair sweeps 2 diameters at its relative speed."""
+        relative = 0.9 * math.sqrt(4 / 3 * self.speed * (self.speed + 1))
+        pairs = self.balls * (self.balls - 1) / 2
+        return pairs * 4 * self.radius * relative / self._room**2
 
     def _motion(self, rows: Int[Array, "discs 4"]) -> tuple[Array, Array]:
         return rows[:, :2].astype(jnp.float64) + 0.5, rows[:, 2:].astype(jnp.float64)
@@ -424,7 +498,7 @@ class Billiards(AbstractTask):
         rows = jnp.concatenate([cells, velocity], axis=1)
         with jax.enable_x64(True):
             place, speed = self._motion(rows)
-            path = self._discs.follow(place, speed, self._events)
+            path = self.discs.follow(place, speed, self._events)
             ticks, certain, names, trace, answer = self._read(path, depth, which, when)
         rows = lookup(rows, names) + self._zero
         blank = jnp.full(4 * (self.balls - n), FIRST, jnp.int32)
@@ -437,7 +511,7 @@ class Billiards(AbstractTask):
 
     def _read(self, path: Path, depth: Array, which: Array, when: Array):
         """A time with `depth` collisions before it and none but those, and what happened until then."""
-        n, pairs = self._moving, len(self._discs.pairs)
+        n, pairs = self._moving, len(self.discs.pairs)
         counted = path.event < pairs if n > 1 else jnp.ones_like(path.event, bool)
         count = jnp.cumsum(counted)
         found = jnp.searchsorted(count, np.arange(1, self.collisions + 2, dtype=np.int32))
@@ -454,7 +528,7 @@ class Billiards(AbstractTask):
         time = ticks / TICKS
 
         if n > 1:
-            pair = lookup(np.array(self._discs.pairs, np.int32), lookup(path.event, found[:-1]))
+            pair = lookup(np.array(self.discs.pairs, np.int32), lookup(path.event, found[:-1]))
             asked = lookup(pair, depth - 1, which & 1)
         else:
             pair, asked = jnp.zeros((self.collisions, 2), jnp.int32), jnp.int32(0)

@@ -98,7 +98,7 @@ class CircuitValue(AbstractTask):
         g, n = self.gates_per_layer, self.layers
         refuse("CircuitValue", faults or size_fault(g * n, gates_per_layer=g, layers=n))
 
-    @property
+    @cached_property
     def format(self) -> Format:
         wires = [f"{half}{i}" for half in "uv" for i in range(self.gates_per_layer)]
         inputs = [f"{wire}={bit}" for wire in wires for bit in "01"]

@@ -158,7 +158,7 @@ class Countdown(AbstractTask):
         orders = factorial(n) // (factorial(each) ** (self.largest - more) * factorial(each + 1) ** more)
         return orders / self.largest**n
 
-    @property
+    @cached_property
     def format(self) -> Format:
         numbers = [str(number) for number in range(max(9, self.largest) + 1)]
         return Format(

@@ -118,7 +118,7 @@ class DepthOfOne(AbstractTask):
             faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
         refuse("DepthOfOne", faults)
 
-    @property
+    @cached_property
     def format(self) -> Format:
         depths = map(str, range(3, 2 * self.layers + 4))
         own = ("-", "on", "off", "chain", "circuit", *depths)

@@ -73,7 +73,7 @@ class ElementaryAutomaton(AbstractTask):
         faults = faults or size_fault(self.width * self.steps, width=self.width, steps=self.steps)
         refuse("ElementaryAutomaton", faults)
 
-    @property
+    @cached_property
     def format(self) -> Format:
         return Format(
             tokens=(*SPECIAL, "0", "1", "STEP"),

@@ -167,7 +167,7 @@ class GradeSchool(AbstractTask):
         """Exact: the given amount that counts is uniform from 1 to p − 1, and independent of all else."""
         return 1 / (self.modulus - 1)
 
-    @property
+    @cached_property
     def format(self) -> Format:
         rounds = [divmod(i, len(NAMES)) for i in range(self._owners)]
         owners = [f"{NAMES[i]}{again + 1 if again else ''}'s" for again, i in rounds]

@@ -56,6 +56,16 @@ class Path(NamedTuple):
     certain: Bool[Array, " events"]
 
 
+class Sums(NamedTuple):
+    """What a stretch of the motion adds up to: time; the impulses on the left, right, bottom and top wall, and
+    those between discs, each once; and the time integral of the places."""
+
+    time: Float[Array, "..."]
+    walls: Float[Array, "... 4"]
+    pairs: Float[Array, "..."]
+    place: Float[Array, "... discs 2"]
+
+
 @dataclass(frozen=True)
 class Discs:
     """`count` discs of a radius in a box with a corner at the origin, or (sides None) in the open plane.
@@ -166,6 +176,24 @@ class Discs:
         state = (jnp.asarray(time, jnp.float64), place, velocity)
         (left, place, velocity), _ = jax.lax.scan(step, state, length=events)
         return Motion(jnp.asarray(time) - left, place, velocity)
+
+    def sums(self, place: Array, velocity: Array, events: int) -> tuple[Sums, Motion]:
+        """The sums over so many events, and the motion after the last. Needs x64 enabled; none is fixed."""
+
+        def step(state: tuple[Sums, Array, Array], _):
+            sums, place, velocity = state
+            waits, walls, _ = self._waits(place, velocity)
+            wait, event = first_of(jnp.concatenate([waits, walls]))
+            middle, place = place + velocity * (wait / 2), place + velocity * wait
+            struck, _, along = self._struck(place, velocity, event)
+            pushed = choose(event >= len(self.pairs), jnp.sum(struck - velocity, axis=0), 0.0)
+            push = jnp.maximum(jnp.stack([pushed, -pushed], axis=1), 0.0).ravel()
+            each = Sums(wait, push, jnp.abs(along) * (2 * self.radius), wait * middle)
+            return (jax.tree.map(jnp.add, sums, each), place, struck), None
+
+        zeros = Sums(*(jnp.zeros(shape, jnp.float64) for shape in ((), 4, (), (self.count, 2))))
+        (sums, place, velocity), _ = jax.lax.scan(step, (zeros, place, velocity), length=events)
+        return sums, Motion(sums.time, place, velocity)
 
     def follow(self, place: Array, velocity: Array, events: int) -> Path:
         """The motion after each of so many events, with its bounds. Needs x64 enabled.

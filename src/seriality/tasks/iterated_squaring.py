@@ -108,7 +108,7 @@ class IteratedSquaring(AbstractTask):
         """Every N; one is as likely as another."""
         return tuple(p * q for p, q in _prime_pairs(self.bits))
 
-    @property
+    @cached_property
     def format(self) -> Format:
         return Format(
             tokens=(*SPECIAL, *DIGITS, "SQUARE"),

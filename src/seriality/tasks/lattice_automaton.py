@@ -91,7 +91,7 @@ class LatticeAutomaton(AbstractTask):
         """The number of cells."""
         return self.side**self.dimensions
 
-    @property
+    @cached_property
     def format(self) -> Format:
         return Format(
             tokens=(*SPECIAL, "0", "1", "STEP"),

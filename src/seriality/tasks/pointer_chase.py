@@ -95,7 +95,7 @@ class PointerChase(AbstractTask):
         """Exact: no node is told from another before the table is drawn."""
         return 1 / self.nodes
 
-    @property
+    @cached_property
     def format(self) -> Format:
         return Format(
             tokens=(*SPECIAL, *map(str, range(self.nodes)), "HOP"),

@@ -136,7 +136,7 @@ class Rollout(AbstractTask):
         """Decimal digits of the largest return."""
         return len(str(3 * self.horizon))
 
-    @property
+    @cached_property
     def format(self) -> Format:
         states = [f"s{i}" for i in range(self.size)] if self.dynamics == "map" else []
         return Format(

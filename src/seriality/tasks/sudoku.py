@@ -235,7 +235,7 @@ class Sudoku(AbstractTask):
         digits are among them, or all but one."""
         return 1 / factorial(self.side)
 
-    @property
+    @cached_property
     def format(self) -> Format:
         n = self.side
         cells = [f"r{r}c{c}" for r in range(1, n + 1) for c in range(1, n + 1)]

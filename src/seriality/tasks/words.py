@@ -58,7 +58,7 @@ class Words(AbstractTask):
             faults.append(f"generators={self.generators!r}: must be 'few' or 'all'; e.g. generators='few'")
         refuse("Words", faults)
 
-    @property
+    @cached_property
     def format(self) -> Format:
         return Format(
             tokens=(*SPECIAL, *self._monoid.elements),
