@@ -144,8 +144,8 @@ def test_what_a_training_instance_answers_on_its_way_is_not_asked_in_testing(tas
 def test_one_prompt_in_eight_is_for_testing(task):
     count = 1000 if isinstance(task, EXPENSIVE) else 20_000
     prompts = np.asarray(task.sample(count, key=KEY).prompt)
-    beginning = prompts[:, : task.leading(min(shared_depth(task) + 1, task.max_depth))]
-    prompts = prompts[np.unique(beginning, axis=0, return_index=True)[1]]
+    lineage = np.asarray(task.lineage(jnp.asarray(prompts), min(shared_depth(task) + 1, task.max_depth)))
+    prompts = prompts[np.unique(lineage, axis=0, return_index=True)[1]]
     counts = np.bincount(np.asarray(split_of(task, jnp.asarray(prompts))), minlength=3)
     shares = np.array([6, 1, 1]) / 8
     error = np.sqrt(shares * (1 - shares) / len(prompts))

@@ -30,6 +30,7 @@ from .elementary_automaton import ElementaryAutomaton
 from .grade_school import GradeSchool
 from .iterated_squaring import IteratedSquaring
 from .lattice_automaton import LatticeAutomaton
+from .macrostates import Estimate, MacrostateEstimates, macrostate_estimates
 from .monoids import MONOIDS, Monoid, monoid
 from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
@@ -69,9 +70,11 @@ __all__ = [
     "Countdown",
     "DepthOfOne",
     "ElementaryAutomaton",
+    "Estimate",
     "GradeSchool",
     "IteratedSquaring",
     "LatticeAutomaton",
+    "MacrostateEstimates",
     "Monoid",
     "OccludedBalls",
     "PointerChase",
@@ -81,6 +84,7 @@ __all__ = [
     "Tasks",
     "UnusableTask",
     "Words",
+    "macrostate_estimates",
     "monoid",
     "read_word_problem_csv",
     "return_estimates",

@@ -36,6 +36,9 @@ class AbstractTask(abc.ABC):
     """
 
     version: ClassVar[int]
+    drawn_together: ClassVar[int | None] = None
+    """How many instances are drawn side by side; None for all. For tasks whose draws are loops of different
+    lengths, of which the longest holds up the others."""
 
     @property
     def other_values(self) -> Mapping[str, object]:
@@ -209,7 +212,16 @@ def _sample(
     task: AbstractTask, index: Int[Array, " batch"], depth: Int[Array, " batch"], key: Key[Array, ""]
 ) -> Instances:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
-    prompt, labels, trace, answer = jax.vmap(lambda depth, key: task.draw(depth, key=key))(depth, keys)
+
+    def draw(one):
+        depth, key = one
+        return task.draw(depth, key=key)
+
+    if task.drawn_together is None or len(index) <= task.drawn_together:
+        drawn = jax.vmap(draw)((depth, keys))
+    else:
+        drawn = jax.lax.map(draw, (depth, keys), batch_size=task.drawn_together)
+    prompt, labels, trace, answer = drawn
     return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
 
 

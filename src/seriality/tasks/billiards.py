@@ -21,9 +21,9 @@ pressure on a wall and the centre of mass have values in equilibrium, and `macro
 off these are for a window of an instance.
 
 `draw` certifies what it draws: candidates are drawn until of one the order of events, the depth and every
-token of trace and answer are certain under the bound of `hard_discs`. How long that may take is bounded by
-the dials. The motion is refused where so few collisions come within the times that can be asked, or so many
-within a tenth of a second, that a candidate is rarely accepted.
+token of trace and answer are certain under the bound of `hard_discs`. So no answer and no depth is ever a
+guess. That this ends soon is seen to by the dials: they refuse discs of which so few collisions come within
+the longest time, or so many within a tick, that candidates are seldom accepted.
 
 What this task does not show: that random instances are hard; that depth is the length of a chain of causes
 (two collisions of four different discs are side by side; how many are is not measured); nor that a trace in
@@ -60,6 +60,7 @@ from .base import (
 )
 from .disc_picture import GOLD, drawn_until, svg_arrows, svg_discs, svg_marks, svg_page, svg_paths
 from .hard_discs import ROUNDING, SLACK, Discs, Path
+from .texts import same_text
 
 TICKS = 10
 """Times are in tenths of a second."""
@@ -98,6 +99,7 @@ class Billiards(AbstractTask):
     question: str = "positions"
 
     version: ClassVar[int] = 1
+    drawn_together = 256
 
     def __post_init__(self) -> None:
         faults = (
@@ -125,15 +127,15 @@ class Billiards(AbstractTask):
         longest = 10 ** (DIGITS - 1)
         if not faults and self.collisions > (most := int(longest * self._rate) - 1):
             faults.append(
-                f"collisions={self.collisions}: within {longest} seconds, the longest time, discs so slow and "
-                f"far apart surely collide up to collisions={max(0, most)}; for more, a larger speed or radius, "
+                f"collisions={self.collisions}: within {longest} seconds, the longest time, discs so slow "
+                f"and so few collide up to collisions={max(0, most)}; for more, a larger speed or radius, "
                 "more balls or a smaller precision"
             )
         if not faults and self._rate > MOST_RATE:
             faults.append(
                 f"speed={self.speed}: the discs would collide {self._rate:.0f} times a second, allowed are "
                 f"{MOST_RATE}, as times are in tenths; allowed is up to "
-                f"speed={int(self.speed * MOST_RATE / self._rate)}"
+                f"speed={int((self.speed + 0.5) * MOST_RATE / self._rate - 0.5)}"
             )
         if self.present not in ("all", "one"):
             faults.append(f"present={self.present!r}: must be 'all' or 'one'; e.g. present='all'")
@@ -151,6 +153,7 @@ class Billiards(AbstractTask):
         others: dict[str, object] = {
             "present": "one" if self.present == "all" else "all",
             "question": "macrostates" if self.question == "positions" else "positions",
+            **{dial: getattr(self, dial) for dial in ("collisions", "balls", "precision", "radius", "speed")},
         }
         for dial in ("collisions", "balls", "precision", "radius"):
             for step in near:  # the first that is allowed, and that moves the number of events where it can
@@ -169,7 +172,7 @@ class Billiards(AbstractTask):
     @property
     def dials_without_cost(self) -> tuple[str, ...]:  # type: ignore[override]
         if self.question == "macrostates":
-            other = replace(self, speed=self.other_values.get("speed", self.speed))  # type: ignore[arg-type]
+            other = replace(self, speed=self.other_values["speed"])  # type: ignore[arg-type]
             same = other._answer_length == self._answer_length
             free = ("collisions", "precision", "radius") + ("speed",) * same
         elif self.present == "one":
@@ -330,7 +333,9 @@ class Billiards(AbstractTask):
         blank = [FIRST] * 4 * (self.balls - self._moving)
         tokens = [number + self._zero for number in numbers] + blank
         tokens += [int(digit) + self._zero for digit in digits] + [QUERY] * self._answer_length
-        return np.array(tokens, np.int32)
+        prompt = np.array(tokens, np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def render_line(self, disc: int, values: list[int]) -> str:
         """What a line says of a disc: its cell and its velocity."""
@@ -575,6 +580,7 @@ def n_places(discs: int) -> int:
 
 
 def _integer(word: str) -> int:
-    if not word.removeprefix("-").isdigit() or word != str(int(word)):
+    digits = word.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10) or word != str(int(word)):
         raise ValueError(f"{shortened(word)}: must be a whole number")
     return int(word)

@@ -22,7 +22,7 @@ LARGEST = 20_000
 class Drawn(NamedTuple):
     """The corners of the path of each disc, start and end among them, and where two discs touched."""
 
-    paths: list[Float[np.ndarray, "corners 2"]]
+    paths: list[Float[np.ndarray, "_ 2"]]
     touched: Float[np.ndarray, "collisions 2"]
 
 
@@ -70,7 +70,7 @@ def svg_discs(starts: Float[np.ndarray, "discs 2"], ends: Float[np.ndarray, "dis
     return "".join(parts)
 
 
-def svg_paths(paths: Sequence[Float[np.ndarray, "corners 2"]]) -> str:
+def svg_paths(paths: Sequence[Float[np.ndarray, "_ 2"]]) -> str:
     """A line for each path, in pixels, the first one thicker."""
     parts = []
     for i, path in reversed(list(enumerate(paths))):

@@ -57,8 +57,8 @@ class Path(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a stretch of the motion adds up to: time; the impulses on the left, right, bottom and top wall, and
-    those between discs, each once; and the time integral of the places."""
+    """What a stretch of the motion adds up to: time; the impulses on the left, right, bottom and top wall,
+    and those between discs, each once; and the time integral of the places."""
 
     time: Float[Array, "..."]
     walls: Float[Array, "... 4"]

@@ -73,9 +73,7 @@ def macrostate_estimates(
     return MacrostateEstimates(
         pressure=_compared(force / side, pressure),
         ideal_pressure=_compared(energy / side**2, pressure),
-        place=_compared(
-            np.full(count, side / 2), np.mean(sums.place[..., 0], axis=1) / sums.time
-        ),
+        place=_compared(np.full(count, side / 2), np.mean(sums.place[..., 0], axis=1) / sums.time),
         temperature=_compared(energy / n, later / n),
     )
 

@@ -15,9 +15,9 @@ walls alone, which is one remainder a coordinate, in integers. Its depth is that
 the flight in as many equal parts.
 
 Instances are certified like those of `Billiards`: candidates are drawn until of one every token is certain in
-float64. The dials allow no more collisions than are seen before one is in view or the frames are over: of two
-balls fewer in a high box, where they meet seldom. At the defaults one candidate in 18 is accepted, at the
-limits of the dials one in some 4,000.
+float64 and every collision hidden. So no answer and no depth is ever a guess. The dials keep to boxes in
+which that is seen: two balls in a high one, say, seldom collide often before the frames are over. At the
+defaults one candidate in 18 is accepted, where the dials end one in some 4,000.
 
 What this task does not show: the seeing. Pixels are tokens, a ball is one, and the rule is told.
 """
@@ -49,7 +49,7 @@ from .base import (
 )
 from .disc_picture import COLOURS, GOLD, drawn_until, svg_discs, svg_marks, svg_page, svg_paths
 from .hard_discs import ROUNDING, SLACK, Discs, Path
-from .texts import whole_number
+from .texts import same_text, whole_number
 
 FRAMES = 2
 """The frames that are shown."""
@@ -88,6 +88,7 @@ class OccludedBalls(AbstractTask):
     contact: str = "hard"
 
     version: ClassVar[int] = 1
+    drawn_together = 256
 
     def __post_init__(self) -> None:
         faults = (
@@ -109,8 +110,8 @@ class OccludedBalls(AbstractTask):
             )
         if not faults and self.collisions > (most := ROWS * (self.balls - 1) // self.height):
             faults.append(
-                f"collisions={self.collisions}: balls={self.balls} in height={self.height} meet so seldom that "
-                f"allowed are collisions=1..{most}; for more, more balls or a smaller height"
+                f"collisions={self.collisions}: balls={self.balls} in height={self.height} meet so seldom "
+                f"that allowed are collisions=1..{most}; for more, more balls or a smaller height"
             )
         if self.contact not in ("hard", "none"):
             faults.append(f"contact={self.contact!r}: must be 'hard' or 'none'; e.g. contact='hard'")
@@ -270,7 +271,9 @@ class OccludedBalls(AbstractTask):
         frame = whole_number(line.removeprefix("frame "), 2, MOST_FRAMES, "lifted: frame")
         if line != f"frame {frame}":
             raise ValueError(f"lifted {shortened(line)}: must be as in 'frame 17'")
-        return np.array([*tokens.ravel(), frame + self._zero, QUERY, QUERY], np.int32)
+        prompt = np.array([*tokens.ravel(), frame + self._zero, QUERY, QUERY], np.int32)
+        same_text(text, self.render(prompt))
+        return prompt
 
     def picture(
         self,
@@ -278,10 +281,10 @@ class OccludedBalls(AbstractTask):
         trace: Int[np.ndarray, " trace_length"],
         answer: Int[np.ndarray, " answer_length"],
     ) -> str | None:
-        """The two frames, and the box: grey where it is hidden, with the paths of the balls until the occluder
-        is lifted. Numbered: the collisions; of balls that pass through each other, the steps of the trace.
-        Gold: the pixel of the answer."""
-        cell, velocity = (np.asarray(part) for part in self._seen(jnp.asarray(prompt)))
+        """The two frames, and the box: grey where it is hidden, with the paths of the balls until the
+        occluder is lifted. Numbered: the collisions; of balls that pass through each other, the steps of the
+        trace. Gold: the pixel of the answer."""
+        cell, velocity = (np.asarray(part, float) for part in self._seen(jnp.asarray(prompt)))
         time, sides = int(prompt[-3] - self._zero), (self.visible + self.hidden, self.height)
         if self.contact == "hard":
             paths, marks = drawn_until(self.discs, cell + 0.5, velocity, time, self._events)
@@ -311,11 +314,11 @@ class OccludedBalls(AbstractTask):
                 )
         corner = np.array([10 + 2 * (wide + 14), top])
         (left, _), (x, y) = corner, corner + a * (answer - self._zero)
+        high = f'height="{a * self.height:.1f}"'
         parts += [
-            f'<rect x="{left + wide:.1f}" y="{top}" width="{a * self.hidden:.1f}" height="{a * self.height:.1f}" '
-            'fill="#e4e4e4"/>'
-            f'<rect x="{left:.1f}" y="{top}" width="{a * sides[0]:.1f}" height="{a * self.height:.1f}" '
-            'fill="none" stroke="#333" stroke-width="2"/>'
+            f'<rect x="{left + wide:.1f}" y="{top}" width="{a * self.hidden:.1f}" {high} fill="#e4e4e4"/>'
+            f'<rect x="{left:.1f}" y="{top}" width="{a * sides[0]:.1f}" {high} fill="none" stroke="#333" '
+            'stroke-width="2"/>'
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{a:.1f}" height="{a:.1f}" {GOLD}/>'
             f'<text x="{left + a * sides[0] / 2:.1f}" y="20">until frame {time}</text>'
         ]
