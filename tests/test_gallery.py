@@ -43,9 +43,24 @@ def test_pictures_are_well_formed_and_small():
 def test_only_a_gallery_is_written_over(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("mine")
-    with pytest.raises(FileExistsError, match="is no gallery; move it"):
-        write_gallery(page, {})
-    assert page.read_text() == "mine"
+    for content in (b"mine", b"\xff\x00", b""):
+        page.write_bytes(content)
+        with pytest.raises(FileExistsError, match="is no gallery's; move it"):
+            write_gallery(page, {})
+        assert page.read_bytes() == content
+    page.unlink()
+    picture = tmp_path / "page_pictures" / "Words.svg"
+    picture.parent.mkdir()
+    picture.write_text("mine")
+    (tmp_path / "target").write_text("mine too")
+    with pytest.raises(FileExistsError, match=r"Words.svg' is there and is no gallery's"):
+        write_gallery(page, {"Words": TASKS["Words"]()})
+    picture.unlink()
+    picture.symlink_to(tmp_path / "target")
+    with pytest.raises(FileExistsError, match=r"Words.svg' is there"):
+        write_gallery(page, {"Words": TASKS["Words"]()})
+    assert (tmp_path / "target").read_text() == "mine too"
+    picture.unlink()
     page.write_text(f"{MARK} old")
     write_gallery(page, {})
     assert "# Gallery" in page.read_text()

@@ -282,7 +282,7 @@ def export(
 
         made = _task(task, dials or [])
         try:
-            depths = read_depths(depth or f"1..{made.max_depth}")
+            depths = read_depths(f"1..{made.max_depth}" if depth is None else depth)
             if depths[-1] > made.max_depth:
                 made = made.resized(depths[-1])
             plan = Plan(made, depths, count, seed)
@@ -295,6 +295,8 @@ def export(
         splits = ", ".join(f"{sum(rows.values()):,} {split}" for split, rows in counts.items())
         typer.echo(f"{len(plan):,} rows ({splits}): {out}\nCard: {card_of(out)}")
 
+    for each in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: nothing unfinished is left
+        signal.signal(each, signal.default_int_handler)
     _carry_out(work)
 
 
@@ -329,6 +331,8 @@ def score(
             _fail(str(error))
         except ModuleNotFoundError as error:
             _without(error, "Parquet", "data", "name a .jsonl file")
+        except InterruptedError:
+            raise
         except OSError as error:
             _fail(f"file {str(predictions)!r} cannot be read ({error.strerror or error})", code=1)
         if json:
@@ -518,6 +522,8 @@ def _carry_out(work: Callable[[_Stop], None], again: str | None = None) -> None:
             gone = ended.wait(PATIENCE_S)
         if not gone:
             stop.leave()
+            for file in getattr(sys.modules.get("seriality.exchange.files"), "UNFINISHED", ()):
+                file.unlink(missing_ok=True)
         _tell(f"stopped; finished trials are kept, go on with: {again}" if again else "stopped")
         if not gone:
             _leave(130)
@@ -527,6 +533,8 @@ def _carry_out(work: Callable[[_Stop], None], again: str | None = None) -> None:
 
         if isinstance(errors[0], StoreError):
             _fail(str(errors[0]), code=1)
+        if isinstance(errors[0], MemoryError) or "RESOURCE_EXHAUSTED" in str(errors[0]):
+            _fail("this needs more memory than there is; try smaller dials, depths or counts", code=1)
         raise errors[0]
 
 
@@ -846,6 +854,13 @@ def _print_score(found: "Score") -> None:
     typer.echo(f"{found.task}, seed {found.seed}, split {found.split}")
     Console(highlight=False).print(table)
     typer.echo(f"reach: {found.reach} (the largest depth up to which at least 90 % are right)")
+    if len(found.rows) < found.max_depth:
+        typer.echo(
+            f"scored: {len(found.rows)} of the depths 1..{found.max_depth}, those that occur; of the others "
+            "nothing is known"
+        )
+    if shared := [row.depth for row in found.rows if row.depth <= found.shared_depth]:
+        typer.echo(f"depths up to {shared[-1]}: too few questions to divide, training holds them too")
     for fault in (found.unreadable, found.missing):
         if fault.count:
             typer.echo(str(fault))
@@ -855,7 +870,7 @@ def _without(error: ModuleNotFoundError, what: str, extra: str, instead: str) ->
     """An optional package is not installed."""
     if error.name != "pyarrow":
         raise error
-    _fail(f"{what} needs {error.name}: pip install 'seriality[{extra}]', or {instead}")
+    _fail(f"{what} needs {error.name}: pip install {error.name} (the extra [{extra}]), or {instead}")
 
 
 # Errors

@@ -255,7 +255,7 @@ def _splits(task: AbstractTask, count: int) -> str:
     if shared >= task.max_depth:
         return f"not divided: fewer than 4,096 prompts at every depth up to {task.max_depth}"
     seen = {}
-    draw_jitted = jax.jit(draw, static_argnums=(0, 1, 2))
+    draw_jitted = jax.jit(draw, static_argnums=(0, 2))
     for split in (TRAIN, VALIDATION, TEST):
         prompts = draw_jitted(task, split, 256, depth=task.max_depth, key=_key("split")).prompt
         _want(np.asarray(split_of(task, prompts) == split).all(), "a split holds instances of another")

@@ -5,6 +5,7 @@ written by hand.
 """
 
 import inspect
+import os
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from .tasks.base import AbstractTask
 
 MARK = "<!-- made by `seriality gallery`; changes by hand are lost -->"
-"""How a page begins: only such a page is written over."""
+"""How a page and a picture begin: only such files are written over."""
 SEED = 1
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
 LONGEST = 1200
@@ -23,17 +24,22 @@ LONGEST = 1200
 
 
 def write_gallery(page: Path, tasks: dict[str, AbstractTask]) -> list[Path]:
-    """Write the page and its pictures; all files written. A FileExistsError if the page is another's."""
-    if page.exists() and not page.read_text(encoding="utf-8").startswith(MARK):
-        raise FileExistsError(f"{str(page)!r} is there and is no gallery; move it, or name another file")
+    """Write the page and its pictures; all files written. A FileExistsError if one there is another's."""
     pictures = page.parent / f"{page.stem}_pictures"
+    for file in (page, *(pictures / f"{name}.svg" for name in tasks)):
+        if os.path.lexists(file) and not _is_own(file):
+            raise FileExistsError(
+                f"{str(file)!r} is there and is no gallery's; move it, or name another page"
+            )
+    if os.path.lexists(pictures) and not pictures.is_dir():
+        raise FileExistsError(f"{str(pictures)!r} is there and is no folder; move it, or name another page")
     pictures.mkdir(exist_ok=True)
     written, sections = [page], []
     for name, task in tasks.items():
         lines, picture = _section(name, task)
         if picture is not None:
             file = pictures / f"{name}.svg"
-            file.write_text(picture, encoding="utf-8")
+            _put(file, f"{MARK}\n{picture}")
             written.append(file)
             lines.insert(
                 2, f'<img src="{pictures.name}/{name}.svg" alt="An instance of {name}" width="420">\n'
@@ -50,8 +56,26 @@ def write_gallery(page: Path, tasks: dict[str, AbstractTask]) -> list[Path]:
         *(f"- [{name}](#{name.lower()}): {_summary(task)}" for name, task in tasks.items()),
         "",
     ]
-    page.write_text("\n".join([*head, *sections]), encoding="utf-8")
+    _put(page, "\n".join([*head, *sections]))
     return written
+
+
+def _is_own(file: Path) -> bool:
+    """Whether it is a file that begins with the mark; a link is none."""
+    if file.is_symlink() or not file.is_file():
+        return False
+    with open(file, "rb") as opened:
+        return opened.read(len(MARK)) == MARK.encode()
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _summary(task: AbstractTask) -> str:

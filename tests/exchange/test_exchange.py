@@ -162,6 +162,19 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path):
     assert file.read_text() == "mine"
 
 
+def test_a_card_that_appears_meanwhile_is_left_alone(tmp_path):
+    file, card = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.md"
+    target = tmp_path / "target"
+    card.symlink_to(target)
+    with pytest.raises(Refused, match="the card, is there already"):
+        export(PLAN, file)
+    card.unlink()
+    with pytest.raises(Refused, match="has appeared meanwhile"):
+        export(PLAN, file, observe=lambda made: card.write_text("mine"))
+    assert os.listdir(tmp_path) == ["rows.jsonl.md"]
+    assert card.read_text() == "mine"
+
+
 def test_right_answers_score_one_as_text_and_as_tokens(exported, tmp_path):
     _, counts, rows = exported
     as_text = [{"id": row["id"], "prediction": row["answer"]} for row in rows]
@@ -239,7 +252,7 @@ def test_bad_rows_are_counted_and_named(exported, tmp_path):
     found = score(TASK, file, split="all")
     counted = {fault.what.partition(" ")[2][:12]: fault.count for fault in found.faults}
     assert counted == {
-        "whose id is ": 7,  # 5, None, no id, and four lines that are no rows
+        "without an i": 7,  # 5, None, no id, and four lines that are no rows
         "with an unkn": 3,
         "of another t": 1,
         "of another e": 1,
@@ -253,6 +266,54 @@ def test_bad_rows_are_counted_and_named(exported, tmp_path):
     assert "row 12: id 5, prediction '1'" in "".join(said)
 
 
+def test_one_altered_first_id_does_not_decide_what_is_scored(exported, tmp_path):
+    _, _, rows = exported
+    altered = answered(rows)
+    altered[0]["id"] = altered[0]["id"].replace("-n40-", "-n1000000000-")
+    found = score(TASK, write_rows(tmp_path / "p.jsonl", altered), split="all")
+    assert [str(fault)[:1] for fault in found.faults] == ["1"]
+    assert found.missing.count == 1
+    assert found.rows[0].right == COUNT - 1
+
+
+def test_values_nested_without_end_are_told_in_short(exported, tmp_path):
+    _, _, rows = exported
+    file = write_rows(tmp_path / "p.jsonl", answered(rows))
+    with open(file, "a") as opened:
+        opened.write('{"id": "x", "prediction": ' + "[" * 600 + "]" * 600 + "}\n")
+        wide = [[[["y" * 99] * 8] * 8] * 8] * 8
+        opened.write(json.dumps({"id": wide, "prediction": wide}) + "\n")
+    found = score(TASK, file, split="all")
+    assert found.rows[0].right == COUNT
+    assert all(len(str(fault)) < 1000 for fault in found.faults)
+
+
+def test_a_token_alone_is_an_answer_of_one(exported, tmp_path):
+    _, _, rows = exported
+    given = [{"id": row["id"], "prediction": row["answer_tokens"][0]} for row in rows]
+    assert score(TASK, write_rows(tmp_path / "p.jsonl", given), split="all").rows[0].right == COUNT
+
+
+def test_columns_that_are_no_text_are_refused(exported, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _, _, rows = exported
+    name = pa.array([rows[0]["id"]])
+    bad_text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    late = pa.array([2**31 - 1], pa.int32()).cast(pa.date32())
+    for number, columns in enumerate(([name, bad_text], [name, late], [bad_text, name])):
+        file = tmp_path / f"{number}.parquet"
+        pq.write_table(pa.table(columns, names=["id", "prediction"]), file)
+        with pytest.raises(Refused, match="cannot be read as Parquet"):
+            score(TASK, file)
+    pq.write_table(pa.table([name, name, name], names=["id", "prediction", "prediction"]), file)
+    with pytest.raises(Refused, match="has 2 columns 'prediction', must be one"):
+        score(TASK, file)
+
+
 def test_nothing_to_score_is_refused(exported, tmp_path):
     _, _, rows = exported
     train = [row for row in rows if row["split"] == "train"]
@@ -264,7 +325,7 @@ def test_nothing_to_score_is_refused(exported, tmp_path):
         score(TASK, write_rows(tmp_path / "ids.jsonl", [{"id": rows[0]["id"]}]))
     for empty in ("empty.jsonl", "empty.parquet"):
         (tmp_path / empty).write_text("")
-        with pytest.raises(Refused, match=r"no row has|no Parquet file"):
+        with pytest.raises(Refused, match=r"no row has|cannot be read as Parquet"):
             score(TASK, tmp_path / empty)
     with pytest.raises(Refused, match="split is 'tests', allowed are train, validation, test and all"):
         score(TASK, tmp_path / "ids.jsonl", split="tests")

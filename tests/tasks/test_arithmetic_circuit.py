@@ -72,8 +72,10 @@ def test_wires_that_hold_0_and_1_compute_nand():
     task = ArithmeticCircuit(4, 3, 3)
     idle_u, idle_v = "u0+=v2*v3 u1+=v2*v3", "v0+=u0*u1 v1+=u0*u1 v2+=u0*u1 v3+=u0*u1"
     add = f"{idle_u} u2+=v0*v1 u3+=v2*v3"
+    some = np.asarray(task.sample(1, key=jax.random.key(0)).prompt[0])
+    rules = task.render(some).partition("inputs:")[0]
     for a, b in product((0, 1), repeat=2):
-        inputs = f"inputs: 0 0 1 0 {a} {b} 0 0"
+        inputs = f"{rules}inputs: 0 0 1 0 {a} {b} 0 0"
         text = f"{inputs}\nlayer 1: {add}\nlayer 2: {idle_v}\nlayer 3: {add}"
         after = task.render_answer(np.asarray(task.reference(jnp.asarray(task.parse(text)))))
         assert after == f"0 0 {1 - a * b} 0 {a} {b} 0 0"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seriality.instance import PAD
+from seriality.instance import PAD, QUERY
 from seriality.meter import growth, measure
 from seriality.study.splits import TEST, TRAIN, draw
+from seriality.tasks.base import FIRST
 from seriality.tasks.iterated_squaring import IteratedSquaring, order_of_two
 
 KEY = jax.random.key(37)
@@ -66,8 +67,11 @@ def test_the_reference_on_every_prompt_of_ten_bits():
         p, q = factors(modulus)
         for x in residues(modulus):
             depth = x % 9 + 1
-            text = f"N: {modulus}\nx: {x}\nTotient of N: {(p - 1) * (q - 1)}\nSquarings: {depth}"
-            prompts.append(task.parse(text))
+            digits = "".join(f"{number:04}" for number in (modulus, x, (p - 1) * (q - 1)))
+            steps = [FIRST + 10] * depth + [PAD] * (9 - depth)
+            prompt = np.array([*(FIRST + int(digit) for digit in digits), *steps, *[QUERY] * 4], np.int32)
+            assert f"\nx: {x}\nTotient of N: {(p - 1) * (q - 1)}\nSquarings: {depth}\n" in task.render(prompt)
+            prompts.append(prompt)
             right.append(pow(x, 2**depth, modulus))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(np.stack(prompts)))
     assert [int(task.render_answer(answer)) for answer in answers] == right

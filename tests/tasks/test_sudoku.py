@@ -1,6 +1,7 @@
 """Sudoku against plain Python written from the definition: rounds, uniqueness, guesses, symmetries."""
 
 import hashlib
+import sys
 from dataclasses import replace
 from functools import cache
 from math import factorial
@@ -639,6 +640,7 @@ def test_without_a_place_to_keep_pools_all_works(tmp_path, monkeypatch):
 def test_a_long_search_says_how_far_it_is(capsys, monkeypatch):
     from seriality.tasks import sudoku_search
 
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     progress = sudoku_search.Progress("grids", 10)
     progress.move_to(3)
     progress.end()

@@ -1,5 +1,6 @@
 """Instances as a file that any framework reads, with a card that says what it holds."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
@@ -11,7 +12,7 @@ import numpy as np
 from ..instance import Instances
 from ..study.splits import SMALLEST_SPACE, shared_depth
 from .card import card
-from .files import Columns, check_place, writing
+from .files import Columns, check_place, put_beside, writing
 from .plan import NAMES, SPLITS, Plan, Refused
 
 FORMS = ("both", "text", "tokens")
@@ -36,19 +37,26 @@ def export(
         raise Refused(f"form is {form!r}, allowed are {', '.join(FORMS)}")
     beside = card_of(file)
     check_place(file)
-    if beside.exists():
+    if os.path.lexists(beside):
         raise Refused(f"file {str(beside)!r}, the card, is there already; name another file, or move it away")
     described = description(plan, form)
     found: Counter[tuple[str, int]] = Counter()
     made = 0
-    with writing(file, described) as write:
-        for depth, index, instances, splits in plan.batches():
-            write(_columns(plan, depth, index, instances, splits, form))
-            found.update((split, depth) for split in NAMES[splits].tolist())
-            made += len(index)
-            observe(made)
-    counts = {split: {depth: found[split, depth] for depth in plan.depths} for split in SPLITS}
-    beside.write_text(card(described, file, counts), encoding="utf-8")
+    has_card = False
+    try:
+        with writing(file, described) as write:
+            for depth, index, instances, splits in plan.batches():
+                write(_columns(plan, depth, index, instances, splits, form))
+                found.update((split, depth) for split in NAMES[splits].tolist())
+                made += len(index)
+                observe(made)
+            counts = {split: {depth: found[split, depth] for depth in plan.depths} for split in SPLITS}
+            put_beside(beside, card(described, file, counts))  # before the file: no data without its card
+            has_card = True
+    except BaseException:
+        if has_card:
+            beside.unlink(missing_ok=True)
+        raise
     return counts
 
 

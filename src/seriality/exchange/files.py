@@ -17,6 +17,9 @@ LONGEST_LINE = 2**20
 ROWS = 4096
 """Rows read at a time."""
 
+UNFINISHED: set[Path] = set()
+"""Files that are being written: what a process that must leave at once removes."""
+
 Columns = dict[str, Sequence[Any] | np.ndarray]
 """Rows by column, all columns of one length."""
 Write = Callable[[Columns], None]
@@ -34,7 +37,7 @@ def kind_of(file: Path) -> str:
 def check_place(file: Path) -> None:
     """Refuse a file that is there, or cannot be."""
     kind_of(file)
-    if file.exists():
+    if os.path.lexists(file):
         raise Refused(f"file {str(file)!r} is there already; name another, or move it away")
     if not file.parent.is_dir():
         raise Refused(f"folder {str(file.parent)!r} is not there; make it, or name another file")
@@ -45,8 +48,7 @@ def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
     """A function that appends rows; the file appears when the block ends well, and not otherwise."""
     check_place(file)
     kind = kind_of(file)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
+    with _partial(file) as partial:
         if kind == ".jsonl":
             with open(partial, "w", encoding="utf-8") as opened:
 
@@ -64,8 +66,25 @@ def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
             with writer(partial, metadata) as append:
                 yield append
         _move(partial, file)
+
+
+def put_beside(file: Path, text: str) -> None:
+    """Write a small text file, whole or not at all, and never over one that is there."""
+    with _partial(file) as partial:
+        partial.write_text(text, encoding="utf-8")
+        _move(partial, file)
+
+
+@contextmanager
+def _partial(file: Path) -> Iterator[Path]:
+    """A name beside a file for what is not finished, removed at the end."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    UNFINISHED.add(partial)
+    try:
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
+        UNFINISHED.discard(partial)
 
 
 def _move(partial: Path, file: Path) -> None:
@@ -75,7 +94,7 @@ def _move(partial: Path, file: Path) -> None:
     except FileExistsError:
         raise Refused(f"file {str(file)!r} has appeared meanwhile and was left as it is") from None
     except OSError:  # a file system without links
-        if file.exists():
+        if os.path.lexists(file):
             raise Refused(f"file {str(file)!r} has appeared meanwhile and was left as it is") from None
         os.replace(partial, file)
 

@@ -1,4 +1,4 @@
-"""Parquet, by PyArrow: the only module that imports it (`pip install 'seriality[data]'`)."""
+"""Parquet, by PyArrow: the only module that imports it (`pip install pyarrow`, or the extra `data`)."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -62,17 +62,22 @@ def read(file: Path, columns: tuple[str, ...], rows: int) -> Iterator[tuple[list
     """Columns as lists, some rows at a time."""
     try:
         with pq.ParquetFile(file) as opened:
-            missing = [name for name in columns if name not in opened.schema_arrow.names]
+            names = opened.schema_arrow.names
+            if twice := [name for name in columns if names.count(name) > 1]:
+                raise Refused(
+                    f"file {str(file)!r} has {names.count(twice[0])} columns {twice[0]!r}, must be one"
+                )
+            missing = [name for name in columns if name not in names]
             if missing:
-                has = ", ".join(map(repr, opened.schema_arrow.names[:10]))
+                has = ", ".join(map(repr, names[:10]))
                 raise Refused(
                     f"file {str(file)!r} has no column {' or '.join(map(repr, missing))}; it has {has}"
                 )
             for batch in opened.iter_batches(batch_size=rows, columns=list(columns)):
                 yield tuple(batch.column(name).to_pylist() for name in columns)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise Refused(
-            f"file {str(file)!r} is no Parquet file: {' '.join(str(error).split())[:200]}"
+            f"file {str(file)!r} cannot be read as Parquet: {' '.join(str(error).split())[:200]}"
         ) from None

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, Int, Key
 from ..instance import Instances
 from ..store import digest
 from ..study.splits import TEST, TRAIN, VALIDATION, split_of
-from ..tasks.base import LARGEST, AbstractTask, shortened
+from ..tasks.base import LARGEST, AbstractTask, drawn, shortened
 
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 """The splits by name, in the order of their codes."""
@@ -87,7 +87,7 @@ class Plan:
     def __post_init__(self) -> None:
         faults = []
         if not 1 <= self.count <= MOST:
-            faults.append(f"count is {self.count}, allowed is 1 to {MOST}; e.g. 1000")
+            faults.append(f"count is {shortened(str(self.count))[1:-1]}, allowed is 1 to {MOST}; e.g. 1000")
         if not 0 <= self.seed < 2**32:
             faults.append(f"seed is {self.seed}, allowed is 0 to {2**32 - 1}; e.g. 0")
         outside = [depth for depth in self.depths if not 1 <= depth <= self.task.max_depth]
@@ -148,9 +148,8 @@ def _make(
 ) -> tuple[Instances, Int[Array, " n"]]:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, depth.astype(jnp.uint32))
     keys = jax.vmap(jax.random.fold_in)(keys, index)
-    prompt, labels, trace, answer = jax.vmap(lambda depth, key: task.draw(depth, key=key))(depth, keys)
-    instances = Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
-    return instances, split_of(task, prompt)
+    instances = drawn(task, depth, keys)
+    return instances, split_of(task, instances.prompt)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -173,6 +172,9 @@ def read_depths(text: str) -> tuple[int, ...]:
         except ValueError:
             first, last = 1, 0
         if not 1 <= first <= last <= LARGEST:
-            raise Refused(f"depth {shortened(part)}: allowed is a depth from 1, or a range; e.g. 8 or 1..32")
+            raise Refused(
+                f"depth {shortened(part)}: allowed is a depth from 1 to {LARGEST}, or a rising range; "
+                "e.g. 8 or 1..32"
+            )
         found |= {*range(first, last + 1)}
     return tuple(sorted(found))

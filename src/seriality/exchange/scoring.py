@@ -1,5 +1,6 @@
 """Predictions scored: accuracy by depth with intervals, reach, and what the commonest answer would give."""
 
+import reprlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..analysis import reach, wilson
+from ..study.splits import shared_depth
 from ..tasks.base import AbstractTask, shortened
 from .files import predictions
 from .plan import BATCH, MOST, SPLITS, Id, Refused, made, read_id, right, task_code
@@ -68,6 +70,10 @@ class Score:
     split: str
     seed: int
     rows: tuple[DepthScore, ...]
+    max_depth: int
+    """The largest depth of the task that was exported."""
+    shared_depth: int
+    """Up to this depth questions are too few to be divided into splits: those of testing are trained on."""
     reach: int
     """The largest depth up to which at least `REACHED` of the answers are right at all depths scored."""
     unreadable: Fault
@@ -117,7 +123,7 @@ class _Reading:
         self.task, self.split = task, split
         self.name = type(task).__name__
         self.source: Id | None = None
-        """The first usable id: it tells count and seed, and one file of predictions is of one export."""
+        """An id of the export that most of the first rows are of: one file of predictions is of one."""
         self.codes: dict[int, str] = {}
         """The digest of the task's dials by its largest depth."""
         self.seen: dict[int, np.ndarray] = {}
@@ -130,15 +136,17 @@ class _Reading:
         self.faults = {
             kind: Fault(text)
             for kind, text in {
-                "type": "rows whose id is no text or whose prediction is neither a text nor token ids",
+                "type": "rows without an id as text and a prediction as text or token ids",
                 "id": "rows with an unknown id",
                 "task": f"rows of another task, other dials or another version than {task!r}",
-                "source": "rows of another export (count or seed) than the first",
+                "source": "rows of another export (count or seed) than most",
                 "twice": "rows whose id was there before",
             }.items()
         }
 
     def take(self, first: int, ids: list[Any], given: list[Any]) -> None:
+        if self.source is None:
+            self._choose(ids)
         kept: list[tuple[int, Id, np.ndarray]] = []
         for row, (name, prediction) in enumerate(zip(ids, given, strict=True), first + 1):
             if (found := self._identified(row, name, prediction)) is not None:
@@ -146,8 +154,21 @@ class _Reading:
         for start in range(0, len(kept), BATCH):
             self._score(kept[start : start + BATCH])
 
+    def _choose(self, ids: list[Any]) -> None:
+        """Take the commonest export among these ids."""
+        read = [found for name in ids if isinstance(name, str) and (found := read_id(name)) is not None]
+        usable = [
+            each for each in read if 1 <= each.count <= MOST and each.seed < 2**32 and self._is_ours(each)
+        ]
+        if usable:
+            (most, count, seed), _ = Counter((x.most, x.count, x.seed) for x in usable).most_common(1)[0]
+            self.source = next(x for x in usable if (x.most, x.count, x.seed) == (most, count, seed))
+            self.task = self.task.resized(most)
+
     def _identified(self, row: int, name: Any, prediction: Any) -> Id | None:
-        if not isinstance(name, str) or not isinstance(prediction, str | list):
+        if not isinstance(name, str) or (
+            not isinstance(prediction, str | list) and type(prediction) is not int
+        ):
             self.faults["type"].add(row, f"id {_quoted(name)}, prediction {_quoted(prediction)}")
             return None
         found = read_id(name)
@@ -160,8 +181,7 @@ class _Reading:
         if not 1 <= found.depth <= found.most or found.seed >= 2**32:
             self.faults["id"].add(row, shortened(name, 100))
             return None
-        if self.source is None:
-            self.source, self.task = found, self.task.resized(found.most)
+        assert self.source is not None
         if (found.most, found.count, found.seed) != (self.source.most, self.source.count, self.source.seed):
             self.faults["source"].add(row, shortened(name, 100))
             return None
@@ -184,18 +204,22 @@ class _Reading:
                 self.codes[found.most] = ""
         return self.codes.get(found.most) == found.code
 
-    def _answer(self, row: int, prediction: str | list[Any]) -> np.ndarray:
-        """The answer's tokens; all PAD, which is right nowhere, if it cannot be read."""
+    def _answer(self, row: int, prediction: str | int | list[Any]) -> np.ndarray:
+        """The answer's tokens, of one also without brackets; all PAD, which is right nowhere, if it cannot be
+        read."""
         length, vocabulary = self.task.format.answer_length, self.task.format.vocabulary
         try:
             if isinstance(prediction, str):
                 if len(prediction) > LONGEST_ANSWER:
                     raise ValueError(f"a text of {len(prediction):,} characters")
                 return np.asarray(self.task.parse_answer(prediction), np.int32)
-            whole = all(type(token) is int and 0 <= token < vocabulary for token in prediction)
-            if not whole or len(prediction) != length:
-                raise ValueError(f"{len(prediction)} tokens, must be {length} in 0..{vocabulary - 1}")
-            return np.array(prediction, np.int32)
+            tokens = [prediction] if isinstance(prediction, int) else prediction
+            whole = all(type(token) is int and 0 <= token < vocabulary for token in tokens)
+            if not whole or len(tokens) != length:
+                raise ValueError(
+                    f"{len(tokens)} tokens, must be {length} whole numbers in 0..{vocabulary - 1}"
+                )
+            return np.array(tokens, np.int32)
         except ValueError as error:
             self.unreadable.add(row, f"{_quoted(prediction)} ({' '.join(str(error).split())[:120]})")
             return np.zeros(length, np.int32)
@@ -277,6 +301,8 @@ class _Reading:
             split=self.split,
             seed=seed,
             rows=tuple(rows),
+            max_depth=self.task.max_depth,
+            shared_depth=min(shared_depth(self.task), self.task.max_depth),
             reach=int(reached),
             unreadable=self.unreadable,
             missing=missing,
@@ -309,11 +335,13 @@ class _Reading:
         return absent, guessed
 
 
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxdict, _BRIEF.maxstring, _BRIEF.maxother = 2, 8, 2, 40, 40
+
+
 def _quoted(value: Any) -> str:
     """A user's value, shortened before it is put into text."""
-    if isinstance(value, list):
-        return f"[{', '.join(_quoted(each) for each in value[:8])}{', …' if len(value) > 8 else ''}]"
-    return shortened(value) if isinstance(value, str) else repr(value)[:40]
+    return shortened(value) if isinstance(value, str) else shortened(_BRIEF.repr(value), 200)[1:-1]
 
 
 def _padded(instances: Any, pad: int) -> Any:

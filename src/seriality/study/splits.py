@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key, UInt32
 
 from ..instance import Instances
-from ..tasks.base import AbstractTask
+from ..tasks.base import AbstractTask, drawn
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SHARES = 8
@@ -56,21 +56,25 @@ def draw(
 ) -> Instances:
     """`count` instances of a split: instances of other splits are drawn again until none is left.
 
-    Instance i depends on (key, split, i, its depth) alone, as `sample` promises for each attempt.
+    Instance i depends on (key, split, i, its depth) alone: attempt a at it is what `sample` gives at i for
+    `fold_in(key, a)`. Attempts are made for a quarter of the batch at a time, where they are missing.
     """
     shared = shared_depth(task)
+    some = -(-count // 4)
 
-    def belongs(instances: Instances) -> Bool[Array, " count"]:
+    def belongs(instances: Instances) -> Bool[Array, " batch"]:
         return (split_of(task, instances.prompt) == split) | (instances.depth <= shared)
 
     def again(state):
-        attempt, instances, kept = state
-        fresh = task.sample(count, key=jax.random.fold_in(key, attempt), depth=depth)
-        instances = jax.tree.map(
-            lambda old, new: jnp.where(kept.reshape(-1, *[1] * (new.ndim - 1)), old, new), instances, fresh
-        )
-        return attempt + 1, instances, belongs(instances)
+        attempts, instances, kept = state
+        place = jnp.argsort(kept)[:some]  # those that are missing come first
+        keys = jax.vmap(lambda attempt: jax.random.fold_in(key, attempt))(attempts[place])
+        keys = jax.vmap(jax.random.fold_in)(keys, place)
+        fresh = drawn(task, instances.depth[place], keys)
+        place = jnp.where(kept[place], count, place)  # beyond the end: not written
+        instances = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), instances, fresh)
+        return attempts.at[place].add(1, mode="drop"), instances, belongs(instances)
 
     first = task.sample(count, key=jax.random.fold_in(key, 0), depth=depth)
-    _, instances, _ = jax.lax.while_loop(lambda state: ~state[2].all(), again, (1, first, belongs(first)))
-    return instances
+    start = (jnp.ones(count, jnp.int32), first, belongs(first))
+    return jax.lax.while_loop(lambda state: ~state[2].all(), again, start)[1]

@@ -211,17 +211,21 @@ class AbstractTask(abc.ABC):
 def _sample(
     task: AbstractTask, index: Int[Array, " batch"], depth: Int[Array, " batch"], key: Key[Array, ""]
 ) -> Instances:
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
+    return drawn(task, depth, jax.vmap(jax.random.fold_in, (None, 0))(key, index))
+
+
+def drawn(task: AbstractTask, depth: Int[Array, " batch"], keys: Key[Array, " batch"]) -> Instances:
+    """An instance of each depth from each key."""
 
     def draw(one):
         depth, key = one
         return task.draw(depth, key=key)
 
-    if task.drawn_together is None or len(index) <= task.drawn_together:
-        drawn = jax.vmap(draw)((depth, keys))
+    if task.drawn_together is None or len(depth) <= task.drawn_together:
+        parts = jax.vmap(draw)((depth, keys))
     else:
-        drawn = jax.lax.map(draw, (depth, keys), batch_size=task.drawn_together)
-    prompt, labels, trace, answer = drawn
+        parts = jax.lax.map(draw, (depth, keys), batch_size=task.drawn_together)
+    prompt, labels, trace, answer = parts
     return Instances(prompt=prompt, labels=labels, trace=trace, answer=answer, depth=depth)
 
 

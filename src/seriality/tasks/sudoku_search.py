@@ -435,17 +435,18 @@ def pools(
 
 
 class Progress:
-    """One line on standard error, if it takes long."""
+    """One line on a terminal, if it takes long."""
 
     def __init__(self, what: str, total: int) -> None:
         self.what, self.total, self.done = what, total, 0
         self.shown_s = time.monotonic() + PATIENCE_S - BETWEEN_S
         self.is_shown = False
+        self.is_read = sys.stderr.isatty()
 
     def move_to(self, done: int) -> None:
         """So many puzzles are there."""
         self.done = done
-        if time.monotonic() - self.shown_s > BETWEEN_S:
+        if self.is_read and time.monotonic() - self.shown_s > BETWEEN_S:
             self.shown_s, self.is_shown = time.monotonic(), True
             print(f"\r{self.what}: {done} of {self.total} found", end="", file=sys.stderr, flush=True)
 

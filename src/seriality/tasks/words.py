@@ -125,9 +125,11 @@ class Words(AbstractTask):
 
     @property
     def other_values(self) -> dict[str, object]:
+        other = replace(self, generators="few" if self.generators == "all" else "all")
+        same = np.array_equal(self._letters, other._letters)  # of parity, the few letters are all
         return {
             "monoid": "parity" if self.monoid == "A5" else "A5",
-            "generators": "few" if self.generators == "all" else "all",
+            "generators": self.generators if same else other.generators,
         }
 
     @property
