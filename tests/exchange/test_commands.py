@@ -1,6 +1,10 @@
 """The commands check, export and score: what they print, and in what line they refuse."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
@@ -52,6 +56,31 @@ def test_depths_beyond_the_largest_make_the_task_larger_and_scores_find_it(tmp_p
     assert code == 0
     assert "PointerChase(hops=4" in said
     assert "reach: 4 " in said
+
+
+def test_depths_that_do_not_occur_are_said_to_be_unknown(tmp_path):
+    out = tmp_path / "rows.jsonl"
+    call("export", "PointerChase", *DIALS, "--count", 20, "--out", out)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    for kept, said in (((1, 2), False), ((2,), True)):
+        file = predict([row for row in rows if row["depth"] in kept], tmp_path / "p.jsonl")
+        _, printed, _ = call("score", "PointerChase", *DIALS, file, "--split", "all")
+        assert ("scored: 1 of the depths 1..2" in printed) is said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_export_that_is_stopped_leaves_nothing(number, tmp_path):
+    command = [sys.executable, "-c", "from seriality.cli import main; main()", "export", "Words"]
+    command += ["--count", "10000000", "--out", str(tmp_path / "words.jsonl")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while not any(file.stat().st_size for file in tmp_path.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith(b"seriality: stopped\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_rows_are_told_on_standard_error_and_by_the_exit_code(tmp_path):
