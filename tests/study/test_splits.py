@@ -52,7 +52,7 @@ LARGE = [
     Countdown(operations=3, largest=20),
 ]
 COUNT = 800
-EXPENSIVE = (Billiards, OccludedBalls)
+EXPENSIVE = (Billiards, OccludedBalls, Sudoku)
 """Families whose instances take long to find: fewer are drawn."""
 
 

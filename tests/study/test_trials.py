@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from seriality.claims import TABLE_1
+from seriality.instance import Format
 from seriality.meter import measure
 from seriality.networks import NETWORKS
 from seriality.solvers import SinglePass, build, resolved
@@ -143,9 +144,13 @@ def test_settings_are_plain_even_for_a_table_of_ones_own():
 
 @pytest.mark.parametrize("expected", TABLE_1, ids=lambda expected: expected.name)
 def test_the_rows_are_as_parallel_as_the_paper_says(expected):
-    """In every family, on task and control alike."""
+    """In every family; on a control too, if its layout has other numbers."""
+    numbers = [field.name for field in dataclasses.fields(Format) if field.name != "tokens"] + ["vocabulary"]
     for task, _ in FAMILIES.values():
-        for each in (task, task.control):
+        layouts = {
+            tuple(getattr(each.format, name) for name in numbers): each for each in (task.control, task)
+        }
+        for each in layouts.values():
             law, spans = span_growth(ROWS[expected.name], each)
             assert law.parallel == expected.parallel
             assert list(spans) == [32, 64, 128, 256]

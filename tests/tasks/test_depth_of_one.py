@@ -250,7 +250,7 @@ def test_no_tokens_tell_the_choice():
 
 
 def test_neither_wiring_nor_the_first_layers_tell_the_choice():
-    task, count = DepthOfOne(3, 6, "choice"), 2400
+    task, count = DepthOfOne(3, 6, "choice"), 1200
     batch = drawn(task, count)
     right = batch.answer[:, 0] == task.format.tokens.index("circuit")
     found = circuits_of(task, batch.prompt)
