@@ -295,8 +295,9 @@ def export(
         splits = ", ".join(f"{sum(rows.values()):,} {split}" for split, rows in counts.items())
         typer.echo(f"{len(plan):,} rows ({splits}): {out}\nCard: {card_of(out)}")
 
-    for each in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: nothing unfinished is left
-        signal.signal(each, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: nothing unfinished is left; Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     _carry_out(work)
 
 

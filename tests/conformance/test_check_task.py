@@ -257,7 +257,7 @@ class ReadsAnything(Modular):
         (HoleInTrace(), "layout", "PAD before its last step"),
         (KeyUnused(), "determinism", "another key gave the same"),
         (DepthIgnored(), "depth", "other depths than those asked for"),
-        (BatchMatters(), "batch size", "are others than those of a batch of 5"),
+        (BatchMatters(), "batch size", "are others than those of a batch of 1"),
         (LeadsFurther(), "depth", "leading(1) is 2"),
         (WrongReference(), "reference", "the reference is wrong on"),
         (FewPrompts(length=2), "uniqueness", "different prompts in"),

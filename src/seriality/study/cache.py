@@ -10,6 +10,8 @@ from pathlib import Path
 
 import jax
 
+from ..tasks.pools import cache_root
+
 SHORTEST_S = 0.3
 """Programs that compile faster than this are not kept."""
 
@@ -19,14 +21,8 @@ def cache_folder() -> Path | None:
 
     None, which is no cache, if $SERIALITY_CACHE is empty or there is no home.
     """
-    named = os.environ.get("SERIALITY_CACHE")
-    if named is not None:
-        return Path(named).absolute() if named else None
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        return Path(base).expanduser().absolute() / "seriality" / "jax"
-    except RuntimeError:
-        return None
+    root = cache_root()
+    return root if root is None or "SERIALITY_CACHE" in os.environ else root / "jax"
 
 
 def use_cache() -> Path | None:

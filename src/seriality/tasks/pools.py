@@ -15,19 +15,25 @@ import numpy as np
 CHECKSUM = hashlib.sha256().digest_size
 
 
-def pool_folder() -> Path | None:
-    """$SERIALITY_CACHE/pools, else $XDG_CACHE_HOME/seriality/pools, else ~/.cache/seriality/pools.
+def cache_root() -> Path | None:
+    """$SERIALITY_CACHE, else $XDG_CACHE_HOME/seriality, else ~/.cache/seriality.
 
     None, and nothing is kept, if $SERIALITY_CACHE is empty or there is no home.
     """
     named = os.environ.get("SERIALITY_CACHE")
     if named is not None:
-        return Path(named).absolute() / "pools" if named else None
+        return Path(named).absolute() if named else None
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:
-        return Path(base).expanduser().absolute() / "seriality" / "pools"
+        return Path(base).expanduser().absolute() / "seriality"
     except RuntimeError:
         return None
+
+
+def pool_folder() -> Path | None:
+    """The folder `pools` in the `cache_root`, or None."""
+    root = cache_root()
+    return None if root is None else root / "pools"
 
 
 def kept(name: str, depends_on: object, shape: tuple[int, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
