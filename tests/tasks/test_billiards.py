@@ -325,7 +325,8 @@ def test_three_interaction_gates_are_a_full_adder():
 
 
 def test_the_package_billiards_agrees():
-    """Markus Ebke's `billiards` (GPL, not a dependency) on the same prompts: answers and collisions."""
+    """Markus Ebke's `billiards` on the same prompts: answers and collisions. Under the GPL, so it is
+    no dependency of the tests; the extra `benchmarks` has it, and another truth (50 digits) is above."""
     billiards = pytest.importorskip("billiards")
     task = Billiards()
     batch, side = sampled(task), float(task.precision)
