@@ -290,6 +290,10 @@ def test_a_run_from_its_first_line_to_its_table(tmp_path):
 
 
 def test_a_run_goes_on_though_nobody_reads_its_progress(tmp_path):
+    """The last trial of the study; the others are in the store."""
+    *before, last = STUDIES["miniature"].trials(1)
+    with Store(tmp_path / "seriality.sqlite") as store:
+        store.add(Record(trial.id, trial.study, trial.settings(), {}, {}) for trial in before)
     process = start(tmp_path, "run", "miniature")
     process.stderr.close()
     out, _ = process.communicate(timeout=300)
@@ -297,6 +301,7 @@ def test_a_run_goes_on_though_nobody_reads_its_progress(tmp_path):
     assert "miniature: words" in out
     with Store.open_read(tmp_path / "seriality.sqlite") as store:
         assert len(store) == 4
+        assert [record.id for record in store.records() if record.outcome] == [last.id]
 
 
 @pytest.fixture

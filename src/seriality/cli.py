@@ -286,6 +286,7 @@ def export(
             if depths[-1] > made.max_depth:
                 made = made.resized(depths[-1])
             plan = Plan(made, depths, count, seed)
+            made.prepare()  # it tells its own progress
             with _progress("rows", len(plan), stop) as observe:
                 counts = write(plan, out, form=form, observe=observe)
         except (Refused, ValueError) as error:

@@ -4,18 +4,30 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..tasks.base import shortened
 from .plan import Refused
 
 KINDS = (".parquet", ".jsonl")
 LONGEST_LINE = 2**20
 """The most characters of a line of predictions; what is longer is a fault of that row."""
+BEGINNING = 200
+"""The bytes that are kept of a line that is no row."""
 ROWS = 4096
 """Rows read at a time."""
+
+
+@dataclass(frozen=True)
+class NoRow:
+    """Stands for the id of a line that is no JSON object, or too long; `text` is how it begins."""
+
+    text: str
+
 
 UNFINISHED: set[Path] = set()
 """Files that are being written: what a process that must leave at once removes."""
@@ -100,7 +112,8 @@ def _move(partial: Path, file: Path) -> None:
 
 
 def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
-    """Ids and predictions, some rows at a time; None where a row has none. Refused if it is no such file."""
+    """Ids and predictions, some rows at a time; None where a row has none, and NoRow for the id of a line
+    that is no row. Refused if it is no such file."""
     if kind_of(file) == ".parquet":
         from .parquet import read
 
@@ -110,31 +123,32 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
     given: list[Any] = []
     named: set[str] = set()
     for row in _json_rows(file):
-        named |= {"id", "prediction"} & row.keys()
-        ids.append(row.get("id"))
-        given.append(row.get("prediction"))
+        is_row = not isinstance(row, NoRow)
+        named |= {"id", "prediction"} & row.keys() if is_row else set()
+        ids.append(row.get("id") if is_row else row)
+        given.append(row.get("prediction") if is_row else None)
         if len(ids) == ROWS:
             yield ids, given
             ids, given = [], []
     if missing := {"id", "prediction"} - named:
-        raise Refused(f"file {str(file)!r}: no row has {' or '.join(map(repr, sorted(missing)))}")
+        wanted = " or ".join(map(repr, sorted(missing)))
+        broken = [f"; {shortened(each.text)} is no JSON object" for each in ids if isinstance(each, NoRow)]
+        raise Refused(f"file {str(file)!r}: no row has {wanted}{''.join(broken[:1])}")
     if ids:
         yield ids, given
 
 
-def _json_rows(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of JSON lines; a line that is none is a row without id and prediction."""
+def _json_rows(file: Path) -> Iterator[dict[str, Any] | NoRow]:
+    """The rows of a file of JSON lines."""
     with open(file, "rb") as opened:
         while line := opened.readline(LONGEST_LINE):
-            whole = line.endswith(b"\n") or len(line) < LONGEST_LINE
-            while not whole:  # pass over the rest without keeping it
-                rest = opened.readline(LONGEST_LINE)
-                whole = rest.endswith(b"\n") or len(rest) < LONGEST_LINE
-                line = b"null"
+            end = line
+            while len(end) == LONGEST_LINE and not end.endswith(b"\n"):  # the rest is not kept
+                end = opened.readline(LONGEST_LINE)
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line) if end is line else None
             except (ValueError, RecursionError):
                 row = None
-            yield row if isinstance(row, dict) else {}
+            yield row if isinstance(row, dict) else NoRow(line[:BEGINNING].decode(errors="replace").strip())

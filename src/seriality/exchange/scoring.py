@@ -1,6 +1,5 @@
 """Predictions scored: accuracy by depth with intervals, reach, and what the commonest answer would give."""
 
-import reprlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -13,8 +12,8 @@ import numpy as np
 
 from ..analysis import reach, wilson
 from ..study.splits import shared_depth
-from ..tasks.base import AbstractTask, shortened
-from .files import predictions
+from ..tasks.base import AbstractTask, brief, shortened
+from .files import NoRow, predictions
 from .plan import BATCH, MOST, SPLITS, Id, Refused, made, read_id, right, task_code
 
 REACHED = 0.9
@@ -136,6 +135,7 @@ class _Reading:
         self.faults = {
             kind: Fault(text)
             for kind, text in {
+                "line": "lines that are no JSON object",
                 "type": "rows without an id as text and a prediction as text or token ids",
                 "id": "rows with an unknown id",
                 "task": f"rows of another task, other dials or another version than {task!r}",
@@ -166,6 +166,9 @@ class _Reading:
             self.task = self.task.resized(most)
 
     def _identified(self, row: int, name: Any, prediction: Any) -> Id | None:
+        if isinstance(name, NoRow):
+            self.faults["line"].add(row, shortened(name.text))
+            return None
         if not isinstance(name, str) or (
             not isinstance(prediction, str | list) and type(prediction) is not int
         ):
@@ -335,13 +338,9 @@ class _Reading:
         return absent, guessed
 
 
-_BRIEF = reprlib.Repr()
-_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxdict, _BRIEF.maxstring, _BRIEF.maxother = 2, 8, 2, 40, 40
-
-
 def _quoted(value: Any) -> str:
     """A user's value, shortened before it is put into text."""
-    return shortened(value) if isinstance(value, str) else shortened(_BRIEF.repr(value), 200)[1:-1]
+    return shortened(value) if isinstance(value, str) else shortened(brief(value), 200)[1:-1]
 
 
 def _padded(instances: Any, pad: int) -> Any:

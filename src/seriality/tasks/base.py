@@ -8,6 +8,7 @@ scoring are the same for all tasks and live here. It knows nothing of solvers: w
 import abc
 import dataclasses
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from itertools import groupby
@@ -181,6 +182,9 @@ class AbstractTask(abc.ABC):
         sample in parts, and single instances again."""
         return _sample(self, index, self._depths(len(index), depth), key)
 
+    def prepare(self) -> None:  # noqa: B027 - most tasks have nothing to make
+        """Make now what the first draw would make on the host, if that takes long, such as a pool."""
+
     def score(self, answer: Int[Array, "batch answer_length"], instances: Instances) -> Bool[Array, " batch"]:
         """Whether each answer is right in all of its tokens."""
         return jnp.all(answer == instances.answer, axis=-1)
@@ -299,6 +303,15 @@ def shortened(text: str, length: int = 40) -> str:
     return repr(text if len(text) <= length else f"{text[:length]}…")
 
 
+def brief(value: object) -> str:
+    """A user's value, whatever it is, as a `repr` of bounded length."""
+    return _BRIEF.repr(value)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxlist, _BRIEF.maxdict, _BRIEF.maxstring, _BRIEF.maxother = 2, 8, 2, 40, 40
+
+
 def lay_out(fields: Int[Array, " field_length"], answer_length: int) -> Int[Array, " prompt_length"]:
     """The prompt: the fields of the task, then a QUERY for every token of the answer."""
     return jnp.concatenate([fields, jnp.full(answer_length, QUERY, fields.dtype)])
@@ -321,9 +334,8 @@ LARGEST = 2**20
 def integer_fault(name: str, value: int, low: int, example: int, high: int = LARGEST) -> list[str]:
     """The fault, if there is one, of a dial that must be an integer from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        return [
-            f"{name}={value!r}: must be an integer, at least {low}, at most {high}; e.g. {name}={example}"
-        ]
+        said = f"must be an integer, at least {low}, at most {high}; e.g. {name}={example}"
+        return [f"{name}={brief(value)}: {said}"]
     return []
 
 

@@ -614,6 +614,9 @@ class Sudoku(AbstractTask):
     def _end(self) -> int:
         return self._first_cell + self.side**2
 
+    def prepare(self) -> None:
+        _ = self._pool
+
     @cached_property
     def _pool(self) -> tuple[np.ndarray, np.ndarray]:
         """The solutions and the stages of all cells, by [depth − 1, member, cell]."""
