@@ -58,7 +58,7 @@ STEPS = 9000
 
 def _training(task: AbstractTask) -> Training:
     """The regime of all: only the stages are a family's own, the depths at which it is evaluated."""
-    return Training(depths_of(task), STEPS, 32, (4e-3,), beyond=0.5, chunk=150)
+    return Training(depths_of(task), STEPS, 32, (1e-3,), beyond=0.5, chunk=150, warmup=500)
 
 
 def trials(seeds: int) -> list[Trial]:
