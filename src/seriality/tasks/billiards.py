@@ -60,6 +60,7 @@ from .base import (
 )
 from .disc_picture import GOLD, drawn_until, svg_arrows, svg_discs, svg_marks, svg_page, svg_paths
 from .hard_discs import ROUNDING, SLACK, Discs, Path
+from .rejection import first_accepted
 from .texts import same_text
 
 TICKS = 10
@@ -99,7 +100,7 @@ class Billiards(AbstractTask):
     question: str = "positions"
 
     version: ClassVar[int] = 1
-    drawn_together = 256
+    drawn_together = 1024
 
     def __post_init__(self) -> None:
         faults = (
@@ -226,19 +227,10 @@ class Billiards(AbstractTask):
         return prompt[:, : 4 * self.balls]
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
-        length = 4 * self.balls + DIGITS
-
-        depth = jnp.clip(depth, 1, self.collisions)  # none is certain of another, and the loop would not end
-
-        def again(state):
-            return ~state[1]
-
-        def attempt(state):
-            return (state[0] + 1, *self._candidate(depth, jax.random.fold_in(key, state[0])))
-
-        none = [jnp.zeros(n, jnp.int32) for n in (length, STEP * self.collisions, self._answer_length)]
-        start = (jnp.int32(0), jnp.bool_(False), *none)
-        _, _, fields, trace, answer = jax.lax.while_loop(again, attempt, start)
+        depth = jnp.clip(
+            depth, 1, self.collisions
+        )  # none is certain of another, and the search would not end
+        fields, trace, answer = first_accepted(self._candidate, depth, key)
         prompt = lay_out(fields, self._answer_length)
         return prompt, ask_at_the_end(len(prompt), answer), trace, answer
 

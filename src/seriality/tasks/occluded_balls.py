@@ -49,6 +49,7 @@ from .base import (
 )
 from .disc_picture import COLOURS, GOLD, drawn_until, svg_discs, svg_marks, svg_page, svg_paths
 from .hard_discs import ROUNDING, SLACK, Discs, Path
+from .rejection import first_accepted
 from .texts import same_text, whole_number
 
 FRAMES = 2
@@ -88,7 +89,7 @@ class OccludedBalls(AbstractTask):
     contact: str = "hard"
 
     version: ClassVar[int] = 1
-    drawn_together = 256
+    drawn_together = 1024
 
     def __post_init__(self) -> None:
         faults = (
@@ -170,19 +171,10 @@ class OccludedBalls(AbstractTask):
         return max(1, min(10**18, ways**self.balls // 60))
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
-        depth = jnp.clip(depth, 1, self.collisions)  # none is certain of another, and the loop would not end
-
-        def again(state):
-            return ~state[1]
-
-        def attempt(state):
-            return (state[0] + 1, *self._candidate(depth, jax.random.fold_in(key, state[0])))
-
-        form = self.format
-        lengths = (form.prompt_length - 2, form.trace_length, 2)
-        none = [jnp.zeros(length, jnp.int32) for length in lengths]
-        start = (jnp.int32(0), jnp.bool_(False), *none)
-        _, _, fields, trace, answer = jax.lax.while_loop(again, attempt, start)
+        depth = jnp.clip(
+            depth, 1, self.collisions
+        )  # none is certain of another, and the search would not end
+        fields, trace, answer = first_accepted(self._candidate, depth, key)
         prompt = lay_out(fields, 2)
         return prompt, ask_at_the_end(len(prompt), answer), trace, answer
 
