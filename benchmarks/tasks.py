@@ -48,8 +48,7 @@ from seriality.tasks.sudoku_search import SINGLES, puzzles
 
 BATCH = 4096
 SMALL_BATCH = 256
-"""For discs, which are drawn until all of a batch are certain, so that a larger one waits longer; and for
-texts."""
+"""For texts."""
 CHECKED = 64
 BLOCK_S = 1.0
 CLUES = 28
@@ -387,8 +386,8 @@ def pairs() -> list[Pair]:
         Pair("words of S5", words, WordProblem(words)),
         Pair("Rule 110", rows, CellPyLib(rows)),
         Pair("Life", life, GymLife(life)),
-        Pair("discs, to draw", discs, BilliardTable(discs), SMALL_BATCH),
-        Pair("discs, to answer", discs, BilliardTable(discs), SMALL_BATCH, answers=True),
+        Pair("discs, to draw", discs, BilliardTable(discs)),
+        Pair("discs, to answer", discs, BilliardTable(discs), answers=True),
         Pair("stories", GradeSchool(), Gym("gsm_symbolic")),
         Pair("Sudoku, to draw", grids, GymGrids("sudoku", grids)),
         Pair("Sudoku, to draw", grids, PlainGrids(grids)),
@@ -561,15 +560,14 @@ def soak(scale: float) -> dict[str, Any]:
     for part in range(1, PARTS + 1):
         for name, family in families.items():
             start = time.perf_counter()
-            batch = SMALL_BATCH if name in ("Billiards", "OccludedBalls") else BATCH
             task, half = TASKS[name](), family["instances"] // 2
             for each, share in ((task, family["instances"] - half), (task.control, half)):
                 assert each is not None
                 end = share * part // PARTS
-                for first in range(share * (part - 1) // PARTS, end, batch):
-                    instances = drawn(each, batch, jnp.int32(first), key)
+                for first in range(share * (part - 1) // PARTS, end, BATCH):
+                    instances = drawn(each, BATCH, jnp.int32(first), key)
                     family["errors"] += int(wrong(each, instances, jnp.int32(end - first)))
-                    done += min(batch, end - first)
+                    done += min(BATCH, end - first)
             family["took_s"] += time.perf_counter() - start
             errors = sum(family["errors"] for family in families.values())
             said = f"{done:,} of {total:,} instances, {errors} errors, {time.perf_counter() - begun:.0f} s"

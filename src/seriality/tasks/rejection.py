@@ -10,7 +10,8 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Int, Key
 
 SLOTS = (64, 128)
-"""Candidates that are made at a time: for a small batch, and for one of as many instances as the larger."""
+"""Candidates that a CPU makes at a time: for a small batch, and for one of as many instances as the larger.
+An accelerator has lanes for all."""
 
 Parts = tuple[Int[Array, "..."], ...]
 Candidate = Callable[[Int[Array, ""], Key[Array, ""]], tuple[Bool[Array, ""], *Parts]]
@@ -50,7 +51,7 @@ def first_accepted(candidate: Candidate, depth: Int[Array, ""], key: Key[Array, 
         """Some candidates: the missing instances in turn, each with its next attempts."""
         tried, found, parts = state
         count = len(found)
-        slots = SLOTS[count >= SLOTS[1]]
+        slots = SLOTS[count >= SLOTS[1]] if jax.default_backend() == "cpu" else max(SLOTS[0], count)
         missing = count - jnp.sum(found)
         slot = np.arange(slots)
         owner = jnp.argsort(found)[slot % missing]
