@@ -38,8 +38,8 @@ class AbstractTask(abc.ABC):
 
     version: ClassVar[int]
     drawn_together: ClassVar[int | None] = None
-    """How many instances are drawn side by side; None for all. For tasks that reject candidates, as account is
-    kept of all instances that are still missing."""
+    """How many instances are drawn side by side; None for all. For tasks that reject candidates, where
+    account is kept of all instances that are still missing."""
 
     @property
     def other_values(self) -> Mapping[str, object]:
