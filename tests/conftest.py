@@ -1,6 +1,7 @@
 """All tests, and the doctests, run with every shape and type annotation of the package checked."""
 
 import os
+from pathlib import Path
 
 # Compilation takes most of the time of the tests; what they run is tiny.
 os.environ.setdefault(
@@ -31,6 +32,19 @@ def _filled(make, *args, seed=0, **dials):
 def filled():
     """`filled(make, *args, **dials)`: what `make` builds, with every parameter normal and none zero."""
     return _filled
+
+
+MOST_MAPPINGS = 20_000
+"""Of memory, in one process: every compiled program takes some, and Linux allows 65,530."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Forgets the compiled programs of earlier files before there are too many."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and len(mappings.read_bytes().splitlines()) > MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -70,14 +70,21 @@ def test_depths_that_do_not_occur_are_said_to_be_unknown(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_export_that_is_stopped_leaves_nothing(number, tmp_path):
-    command = [sys.executable, "-c", "from seriality.cli import main; main()", "export", "Words"]
-    command += ["--count", "10000000", "--out", str(tmp_path / "words.jsonl")]
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may ignore it
+    )
+    script += "from seriality.cli import main; main()"
+    command = [sys.executable, "-c", script, "export", "Words", "--count", "10000000"]
+    command += ["--out", str(tmp_path / "words.jsonl")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        while not any(file.stat().st_size for file in tmp_path.iterdir()):
-            assert process.poll() is None
-            time.sleep(0.2)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        try:
+            while not any(file.stat().st_size for file in tmp_path.iterdir()):
+                assert process.poll() is None
+                time.sleep(0.2)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert err.endswith(b"seriality: stopped\n")
     assert not list(tmp_path.iterdir())
