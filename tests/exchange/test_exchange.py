@@ -267,6 +267,13 @@ def test_bad_rows_are_counted_and_named(exported, tmp_path):
     assert "row 12: id 5, prediction '1'" in "".join(said)
 
 
+def test_a_file_without_a_line_of_json_is_told_as_such(tmp_path):
+    file = tmp_path / "p.jsonl"
+    file.write_text("1: yes\n" + "2" * 10_000)
+    with pytest.raises(Refused, match=r"no row has 'id' or 'prediction'; '1: yes' is no JSON object$"):
+        score(TASK, file)
+
+
 def test_one_altered_first_id_does_not_decide_what_is_scored(exported, tmp_path):
     _, _, rows = exported
     altered = answered(rows)

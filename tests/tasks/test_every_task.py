@@ -162,3 +162,9 @@ jax.numpy.zeros(1)
 assert xla_bridge._backends
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_dial_of_any_length_is_told_in_short(as_users_call):
+    with pytest.raises(ValueError, match=r"length='9+\.\.\.9+': must be an integer") as refused:
+        Words("S5", length="9" * 10_000)
+    assert len(str(refused.value)) < 300

@@ -658,3 +658,10 @@ def test_what_cannot_be_found_is_an_error(monkeypatch):
     monkeypatch.setattr(sudoku_search, "ATTEMPTS", 1)
     with pytest.raises(RuntimeError, match="no 9x9 grid with 28 clues and 60 rounds was found on 1 full"):
         sudoku_search.puzzles(1, 0, 28, 60, np.zeros(0, int), 9, 1)
+
+
+def test_pools_can_be_filled_before_the_first_draw():
+    task = Sudoku(side=4, rounds=2)
+    assert "_pool" not in vars(task)
+    task.prepare()
+    assert "_pool" in vars(task)

@@ -123,10 +123,13 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
     given: list[Any] = []
     named: set[str] = set()
     for row in _json_rows(file):
-        is_row = not isinstance(row, NoRow)
-        named |= {"id", "prediction"} & row.keys() if is_row else set()
-        ids.append(row.get("id") if is_row else row)
-        given.append(row.get("prediction") if is_row else None)
+        if isinstance(row, NoRow):
+            ids.append(row)
+            given.append(None)
+        else:
+            named |= {"id", "prediction"} & row.keys()
+            ids.append(row.get("id"))
+            given.append(row.get("prediction"))
         if len(ids) == ROWS:
             yield ids, given
             ids, given = [], []

@@ -50,8 +50,8 @@ FAMILIES: dict[str, AbstractTask] = {
     "squaring": IteratedSquaring(squarings=4, bits=10),
     "lattice": LatticeAutomaton("life", side=5, steps=4),
 }
-"""Small, so that two cores train them: prompts of 12 to 67 tokens. From pilots of one seed on the controls,
-by validation alone (`docs/pairs.md`)."""
+"""Small, so that two cores train them: prompts of 12 to 67 tokens. From pilots on the controls, by
+validation alone (`docs/pairs.md`)."""
 
 STEPS = 9000
 

@@ -227,9 +227,7 @@ class Billiards(AbstractTask):
         return prompt[:, : 4 * self.balls]
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
-        depth = jnp.clip(
-            depth, 1, self.collisions
-        )  # none is certain of another, and the search would not end
+        depth = jnp.clip(depth, 1, self.collisions)  # for another the search would not end
         fields, trace, answer = first_accepted(self._candidate, depth, key)
         prompt = lay_out(fields, self._answer_length)
         return prompt, ask_at_the_end(len(prompt), answer), trace, answer

@@ -171,9 +171,7 @@ class OccludedBalls(AbstractTask):
         return max(1, min(10**18, ways**self.balls // 60))
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
-        depth = jnp.clip(
-            depth, 1, self.collisions
-        )  # none is certain of another, and the search would not end
+        depth = jnp.clip(depth, 1, self.collisions)  # for another the search would not end
         fields, trace, answer = first_accepted(self._candidate, depth, key)
         prompt = lay_out(fields, 2)
         return prompt, ask_at_the_end(len(prompt), answer), trace, answer

@@ -21,7 +21,7 @@ Candidate = Callable[[Int[Array, ""], Key[Array, ""]], tuple[Bool[Array, ""], *P
 def first_accepted(candidate: Candidate, depth: Int[Array, ""], key: Key[Array, ""]) -> Parts:
     """The parts of `candidate(depth, fold_in(key, a))` for the first a = 0, 1, 2, ... that is accepted.
 
-    Under `jax.vmap` no instance waits for the slowest: those that are missing share so many candidates
+    Under `jax.vmap` no instance waits for the slowest: those that are missing share `SLOTS` candidates
     at a time, and when they are few each is given several attempts at once. The parts are the same.
     """
 
