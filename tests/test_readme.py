@@ -53,19 +53,26 @@ def test_the_commands_exist():
     assert set(named) <= set(group.list_commands(context))
 
 
-def test_the_published_page_is_what_the_records_say(tmp_path):
-    """All of it but the drawings, and every text of the table's drawing, which the README shows."""
-    page, table = tmp_path / "table1.html", "table1_figures/table.svg"
-    with Store.open_read(ROOT / "results" / "table1.sqlite") as store:
+@pytest.mark.parametrize(
+    ("study", "figure", "shown", "texts"),
+    [
+        ("table1", "table", "README.md", 7 * 8),
+        ("pairs", "serial_beside_control", "docs/pairs.md", 13 * 5),
+    ],
+)
+def test_the_published_pages_are_what_the_records_say(study, figure, shown, texts, tmp_path):
+    """All of them but the drawings, and every text of the drawing that the documentation shows."""
+    page, drawing = tmp_path / f"{study}.html", f"{study}_figures/{figure}.svg"
+    with Store.open_read(ROOT / "results" / f"{study}.sqlite") as store:
         write(store.records(), page)
 
     def undrawn(path):
         return re.sub(r"<svg.*?</svg>", "", path.read_text(encoding="utf-8"), flags=re.S)
 
-    def texts(path):
+    def written(path):
         return re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(encoding="utf-8"), re.S)
 
-    assert undrawn(ROOT / "results" / "table1.html") == undrawn(page)
-    assert texts(ROOT / "results" / table) == texts(tmp_path / table)
-    assert len(texts(tmp_path / table)) > 7 * 8
-    assert f"(results/{table})" in PAGES[0].read_text(encoding="utf-8")
+    assert undrawn(ROOT / "results" / f"{study}.html") == undrawn(page)
+    assert written(ROOT / "results" / drawing) == written(tmp_path / drawing)
+    assert len(written(tmp_path / drawing)) > texts
+    assert f"results/{drawing})" in (ROOT / shown).read_text(encoding="utf-8")

@@ -293,6 +293,10 @@ def export(
             _fail(str(error))
         except ModuleNotFoundError as error:
             _without(error, "Parquet", "data", "name a .jsonl file")
+        except InterruptedError:
+            raise
+        except OSError as error:
+            _fail(f"file {str(out)!r} cannot be written ({error.strerror or error})", code=1)
         splits = ", ".join(f"{sum(rows.values()):,} {split}" for split, rows in counts.items())
         typer.echo(f"{len(plan):,} rows ({splits}): {out}\nCard: {card_of(out)}")
 

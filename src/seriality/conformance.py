@@ -392,7 +392,7 @@ def _control(task: AbstractTask, count: int) -> str:
     _want(
         its_grown < grown,
         f"its span grows by {its_grown} from depth {smaller.max_depth} to {task.max_depth}, "
-        f"the task's by {grown}",
+        f"the task's by {grown}; a task too small for its control to be faster passes at larger dials",
     )
     return f"same layout; its span grows by {its_grown} where the task's grows by {grown}"
 

@@ -74,7 +74,7 @@ def test_an_export_that_is_stopped_leaves_nothing(number, tmp_path):
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may ignore it
     )
     script += "from seriality.cli import main; main()"
-    command = [sys.executable, "-c", script, "export", "Words", "--count", "10000000"]
+    command = [sys.executable, "-c", script, "export", "Words", "--depth", "4", "--count", "4000000"]
     command += ["--out", str(tmp_path / "words.jsonl")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
@@ -108,6 +108,7 @@ def test_bad_rows_are_told_on_standard_error_and_by_the_exit_code(tmp_path):
         (("export", "Words", "--out", "x.jsonl", "--depth", "0"), 2, "allowed is a depth from 1"),
         (("export", "Words", "--out", "x.jsonl", "--count", "0"), 2, "count is 0"),
         (("export", "Words", "--out", "x.jsonl", "--form", "csv"), 2, "both, text, tokens"),
+        (("export", "PointerChase", "--out", "/proc/x.jsonl"), 1, "file '/proc/x.jsonl' cannot be written ("),
         (("export", "Wrds", "--out", "x.jsonl"), 2, "nearest: Words"),
         (("export", "Countdown", "--out", "x.jsonl", "--depth", "9"), 2, "operations=9"),
         (("score", "Words", "x.jsonl"), 1, "cannot be read (No such file"),

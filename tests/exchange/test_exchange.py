@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from seriality.analysis import wilson
 from seriality.exchange import Plan, Refused, export, score
 from seriality.exchange import files as files_module
+from seriality.exchange import parquet as parquet_module
 from seriality.exchange import plan as plan_module
 from seriality.exchange.export import card_of
 from seriality.exchange.plan import Id, read_depths, read_id
@@ -152,6 +154,30 @@ def test_an_export_that_is_stopped_leaves_nothing(tmp_path, name):
     with pytest.raises(InterruptedError):
         export(PLAN, tmp_path / name, observe=stop)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+def test_what_would_not_fit_is_refused_before_the_disk_is_full(tmp_path, name, monkeypatch):
+    """A disk of 600 kB, of which what is written takes its part; ten million rows need more."""
+    disk = 600_000
+
+    def usage(folder):
+        assert folder == tmp_path
+        used = sum(file.stat().st_size for file in tmp_path.iterdir())
+        return SimpleNamespace(free=disk - used)
+
+    monkeypatch.setattr(files_module.shutil, "disk_usage", usage)
+    monkeypatch.setattr(parquet_module, "ROW_GROUP", 1000)
+    monkeypatch.setattr(plan_module, "BATCH", 1000)
+    task = PointerChase(hops=2, nodes=16)
+    small, large = Plan(task, (1, 2), 100), Plan(task, (1, 2), 10**7)
+    with pytest.raises(
+        Refused, match=r"would take about \d+\.\d GB, and 0\.0 GB are free; ask for fewer rows"
+    ):
+        export(large, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    export(small, tmp_path / name)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path):

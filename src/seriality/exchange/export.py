@@ -31,7 +31,8 @@ def export(
     Rows stream: memory does not grow with their number. Columns: `id`, `split`, `depth`; as text `question`,
     `solution` (the serial steps), `answer`; as token ids `prompt_tokens`, `labels` (-1 where nothing is
     asked), `trace_tokens`, `answer_tokens`. `observe` is told how many rows are made. Returns how many rows
-    each split has of each depth. A file that is there is never written over: that is `Refused`.
+    each split has of each depth. A file that is there is never written over,
+    nor is one begun that would not fit on the disk: that is `Refused`.
     """
     if form not in FORMS:
         raise Refused(f"form is {form!r}, allowed are {', '.join(FORMS)}")
@@ -44,7 +45,7 @@ def export(
     made = 0
     has_card = False
     try:
-        with writing(file, described) as write:
+        with writing(file, described, len(plan)) as write:
             for depth, index, instances, splits in plan.batches():
                 write(_columns(plan, depth, index, instances, splits, form))
                 found.update((split, depth) for split in NAMES[splits].tolist())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,8 +57,11 @@ def check_place(file: Path) -> None:
 
 
 @contextmanager
-def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
-    """A function that appends rows; the file appears when the block ends well, and not otherwise."""
+def writing(file: Path, metadata: dict[str, Any], rows: int) -> Iterator[Write]:
+    """A function that appends rows; the file appears when the block ends well, and not otherwise.
+
+    Refused before the disk is full: `rows`, of which so many take so much, must fit.
+    """
     check_place(file)
     kind = kind_of(file)
     with _partial(file) as partial:
@@ -71,13 +75,32 @@ def writing(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
                             json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n"
                         )
 
-                yield write
+                yield _within_room(write, partial, file, rows)
         else:
             from .parquet import writer
 
             with writer(partial, metadata) as append:
-                yield append
+                yield _within_room(append, partial, file, rows)
         _move(partial, file)
+
+
+def _within_room(write: Write, partial: Path, file: Path, rows: int) -> Write:
+    """`write`, refused as soon as the rows to come need more than what is free."""
+    done = 0
+
+    def append(columns: Columns) -> None:
+        nonlocal done
+        write(columns)
+        done += len(next(iter(columns.values())))
+        size = partial.stat().st_size if partial.exists() else 0  # what is not flushed is not seen
+        free = shutil.disk_usage(file.parent).free
+        if size / done * (rows - done) > free:
+            raise Refused(
+                f"file {str(file)!r} would take about {size / done * rows / 1e9:,.1f} GB, and "
+                f"{(free + size) / 1e9:,.1f} GB are free; ask for fewer rows, or name another folder"
+            )
+
+    return append
 
 
 def put_beside(file: Path, text: str) -> None:
