@@ -277,7 +277,7 @@ def export(
         _use_device("auto")
         from .exchange import Plan, Refused
         from .exchange import export as write
-        from .exchange.export import card_of
+        from .exchange.export import card_of, check
         from .exchange.plan import read_depths
 
         made = _task(task, dials or [])
@@ -286,6 +286,7 @@ def export(
             if depths[-1] > made.max_depth:
                 made = made.resized(depths[-1])
             plan = Plan(made, depths, count, seed)
+            check(out, form)
             made.prepare()  # it tells its own progress
             with _progress("rows", len(plan), stop) as observe:
                 counts = write(plan, out, form=form, observe=observe)
@@ -326,7 +327,7 @@ def score(
 
     def work(stop: _Stop) -> None:
         _use_device("auto")
-        from .exchange import Refused
+        from .exchange import Refused, Unusable
         from .exchange import score as scored
 
         made = _task(task, dials or [])
@@ -334,7 +335,7 @@ def score(
             with _progress("rows", None, stop) as observe:
                 found = scored(made, predictions, split=split, given_only=given_only, observe=observe)
         except Refused as error:
-            _fail(str(error))
+            _fail(str(error), code=1 if isinstance(error, Unusable) else 2)
         except ModuleNotFoundError as error:
             _without(error, "Parquet", "data", "name a .jsonl file")
         except InterruptedError:
@@ -867,6 +868,8 @@ def _print_score(found: "Score") -> None:
         )
     if shared := [row.depth for row in found.rows if row.depth <= found.shared_depth]:
         typer.echo(f"depths up to {shared[-1]}: too few questions to divide, training holds them too")
+    if found.elsewhere:
+        typer.echo(f"{found.elsewhere:,} rows are of other splits and were left out; --split all scores them")
     for fault in (found.unreadable, found.missing):
         if fault.count:
             typer.echo(str(fault))

@@ -243,9 +243,23 @@ class ReadsLabels(Modular):
 
 
 @dataclass(frozen=True)
+class Mute(Modular):
+    def render(self, prompt):
+        return "\n"
+
+
+@dataclass(frozen=True)
+class CountsSpaces(Modular):
+    def parse_answer(self, text):
+        if not text.isdigit():
+            raise ValueError(f"{text!r} is no number")
+        return super().parse_answer(text)
+
+
+@dataclass(frozen=True)
 class ReadsAnything(Modular):
     def parse_answer(self, text):
-        return np.array([FIRST], np.int32) if not text.isdigit() else super().parse_answer(text)
+        return np.array([FIRST], np.int32) if not text.strip().isdigit() else super().parse_answer(text)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +287,8 @@ class ReadsAnything(Modular):
         (ShortControl(), "control", "its prompt_length is 6, the task's 7"),
         (TextOfDepth(), "text", "is another prompt"),
         (ReadsLabels(), "text", "parse reads a question with 'W' altered at character 0"),
+        (Mute(), "text", "a question is empty"),
+        (CountsSpaces(), "text", "no number"),
         (ReadsAnything(), "text", "parse_answer reads '' without complaint"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, AbstractTask) else None,

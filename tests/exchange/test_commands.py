@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seriality import cli
+from seriality.tasks import Sudoku
 
 DIALS = ("--set", "hops=2", "--set", "nodes=16")
 
@@ -99,6 +100,38 @@ def test_bad_rows_are_told_on_standard_error_and_by_the_exit_code(tmp_path):
     assert code == 1
     assert "reach: 2 " in said
     assert err == f"seriality: 1 rows whose id was there before; row 41: '{rows[0]['id']}'\n"
+
+
+def test_rows_of_other_splits_are_told(tmp_path):
+    out = tmp_path / "rows.jsonl"
+    call("export", "PointerChase", *DIALS, "--count", 20, "--out", out)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    others = sum(row["split"] != "train" for row in rows)
+    file = predict(rows, tmp_path / "p.jsonl")
+    _, printed, _ = call("score", "PointerChase", *DIALS, file, "--split", "train")
+    assert f"{others} rows are of other splits and were left out; --split all scores them" in printed
+    assert others
+    _, printed, _ = call("score", "PointerChase", *DIALS, file, "--split", "all")
+    assert "other splits" not in printed
+
+
+@pytest.mark.parametrize("content", ["", "PAR1 and what is no Parquet"])
+def test_a_file_that_is_no_parquet_cannot_be_used(content, tmp_path):
+    file = tmp_path / "p.parquet"
+    file.write_text(content)
+    code, said, err = call("score", "PointerChase", *DIALS, file)
+    assert (code, said) == (1, "")
+    assert "cannot be read as Parquet" in err
+    assert file.read_text() == content
+
+
+def test_a_place_that_is_taken_is_told_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(Sudoku, "prepare", lambda task: pytest.fail("pools are made"))
+    (tmp_path / "taken.jsonl").write_text("mine")
+    for out, form, said in (("taken", "both", "is there already"), ("free", "csv", "both, text, tokens")):
+        code, _, err = call("export", "Sudoku", "--form", form, "--out", tmp_path / f"{out}.jsonl")
+        assert code == 2
+        assert said in err
 
 
 @pytest.mark.parametrize(

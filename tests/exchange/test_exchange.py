@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+from itertools import pairwise
 from types import SimpleNamespace
 
 import jax
@@ -11,15 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seriality import cli
 from seriality.analysis import wilson
 from seriality.exchange import Plan, Refused, export, score
 from seriality.exchange import files as files_module
 from seriality.exchange import parquet as parquet_module
 from seriality.exchange import plan as plan_module
-from seriality.exchange.export import card_of
-from seriality.exchange.plan import Id, read_depths, read_id
+from seriality.exchange.card import card
+from seriality.exchange.export import card_of, description
+from seriality.exchange.plan import SPLITS, Id, read_depths, read_id
 from seriality.study.splits import split_of
-from seriality.tasks import PointerChase
+from seriality.tasks import TASKS, ElementaryAutomaton, Monoid, PointerChase, Words
 
 TASK = PointerChase(hops=4, nodes=16)
 COUNT = 40
@@ -29,8 +34,7 @@ PLAN = Plan(TASK, depths=(1, 2, 4), count=COUNT, seed=3)
 @pytest.fixture(autouse=True)
 def _few_at_a_time(monkeypatch):
     """Several batches, the last of them partial."""
-    for module in (plan_module, __import__("seriality.exchange.scoring", fromlist=["BATCH"])):
-        monkeypatch.setattr(module, "BATCH", 16)
+    monkeypatch.setattr(plan_module, "BATCH", 16)
     monkeypatch.setattr(files_module, "ROWS", 7)
 
 
@@ -106,7 +110,9 @@ def test_the_form_chooses_the_columns(tmp_path):
 def test_metadata_and_card_say_how_to_make_and_score_it(exported):
     file, counts, _ = exported
     said = card_of(file).read_text()
-    assert "--set hops=4 --set nodes=16 --set graph=cycle --depth 1,2,4 --count 40 --seed 3" in said
+    assert (
+        "--set hops=4 --set nodes=16 --set graph=cycle --depth 1,2,4 --count 40 --seed 3 --form both" in said
+    )
     for depth in PLAN.depths:
         cost = TASK.resized(depth).cost()
         assert f"| {depth} | {counts['train'][depth]} |" in said
@@ -115,6 +121,43 @@ def test_metadata_and_card_say_how_to_make_and_score_it(exported):
         about = json.loads(pq.read_schema(file).metadata[b"seriality"])
         assert about["dials"] == {"hops": 4, "nodes": 16, "graph": "cycle"}
         assert about["tokens"] == list(TASK.format.tokens)
+
+
+@pytest.mark.parametrize("name", TASKS.built_in)
+def test_the_commands_of_a_card_are_taken(name, tmp_path):
+    """Every dial of the defaults comes back from the command that the card gives."""
+    task = TASKS[name]()
+    plan = Plan(task, (1,), 2, 5)
+    about = description(plan, "text")
+    text = card(about, tmp_path / "two words.jsonl", {split: {1: 0} for split in SPLITS})
+    (made,) = re.findall(r"^    seriality export (.*)$", text, re.M)
+    typed, *words = shlex.split(made)
+    assert words[-4:] == ["--form", "text", "--out", "two words.jsonl"]
+    settings = [word for before, word in pairwise(words) if before == "--set"]
+    assert cli._task(typed, settings) == task
+    assert f"seriality score {made.partition(' --depth')[0]} predictions.jsonl" in text
+
+
+def test_a_card_of_a_task_that_cannot_be_typed_names_python(tmp_path):
+    flip = Monoid("flip", ((0, 1), (1, 0)), (0, 1), ("stay", "swap"))
+    about = description(Plan(Words(flip, length=4), (1,), 2), "both")
+    text = card(about, tmp_path / "x.parquet", {split: {1: 10**8} for split in SPLITS})
+    assert "size_categories: [100M<n<1B]" in text
+    assert "seriality export" not in text
+    assert text.count("in Python.") == 2
+
+
+def test_instances_are_made_fewer_at_a_time_where_they_are_large(exported, tmp_path, monkeypatch):
+    _, _, rows = exported
+    monkeypatch.setattr(plan_module, "BATCH", 4096)
+    assert plan_module.at_a_time(TASK, 10**9) == 4096
+    large = ElementaryAutomaton(width=128, steps=128)  # 2 x 384 + 128 x 128 + 128 tokens
+    assert plan_module.at_a_time(large, 10**9) == 968
+    assert plan_module.at_a_time(large, 5) == 5
+    monkeypatch.setattr(plan_module, "TOKENS", 1)
+    assert plan_module.at_a_time(TASK, COUNT) == 8
+    export(PLAN, tmp_path / "rows.jsonl")
+    assert rows_of(tmp_path / "rows.jsonl") == rows
 
 
 def test_hugging_face_and_pandas_read_it(exported, tmp_path):

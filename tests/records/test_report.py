@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from seriality.analysis import PAIR_RULE
 from seriality.claims import CLAIMS, TABLE_1
 from seriality.report import table, write
 from seriality.report.summary import summaries
@@ -216,9 +217,17 @@ def test_a_study_of_one_solver_shows_every_task_beside_its_control(made_up, tmp_
     assert [text for text in texts if text in families] == list(families)
     assert texts.count("reach 8, control 16: parted") == 3
     text = page.read_text(encoding="utf-8")
-    assert text.count('<th scope="row">Transformer') >= 3
-    assert '<th scope="row">RNN' not in text
     assert "<b>circuits" not in text
+    said = Reader(text).text
+    heading = "pairs: Transformer on 3 tasks and their controls; 3 parted, 0 not parted, 0 undecided"
+    assert all(each in said for each in (heading, *PAIR_RULE))
+    assert "words 1, 2, 4, 8, 16 5 8 (8–8) 16 (16–16) parted 14, 14 14,000, 14,000" in said
+    assert "Agreement" not in said  # with the paper, which says nothing of these tasks
+    assert CLAIMS["C01"].rule[0] not in said
+    printed = shown(records, width=120)
+    assert heading in printed
+    assert "Agreement" not in printed
+    assert re.search(r"^words +1, 2, 4, 8, 16 +5 +8 +16 +parted", printed, re.M)
     write(records, page)  # over its own
 
 

@@ -171,6 +171,24 @@ def test_kinetic_energy_is_the_answer_to_the_macrostate_and_the_chain_agrees():
     assert np.array_equal(batch.prompt[:, :20], sampled(Billiards()).prompt[:, :20])
 
 
+def test_one_hidden_motion_is_in_one_split_whoever_is_asked_for_and_when():
+    """Its trace answers for every ball and every frame. Another motion is, by and large, in another."""
+    prompts = sampled(HIDDEN).prompt[:32]
+    one, two = map(HIDDEN.format.tokens.index, "12")
+    renamed, later = prompts.copy(), prompts.copy()
+    pixels = renamed[:, :-3]  # a view: the frames
+    pixels[:] = np.where(pixels == one, two, np.where(pixels == two, one, pixels))
+    later[:, -3] += 1
+    assert not np.array_equal(renamed, prompts)
+    motions, of_renamed, of_later = (
+        HIDDEN.lineage(jnp.asarray(each), 1) for each in (prompts, renamed, later)
+    )
+    assert np.array_equal(motions, of_renamed)
+    assert np.array_equal(motions, of_later)
+    unnamed = np.where(pixels == two, one, pixels)
+    assert len(np.unique(motions, axis=0)) == len(np.unique(unnamed, axis=0)) > 25
+
+
 def hidden_motion(task, prompt):
     """What the text of a prompt leads to in 50 digits: the end, and the collisions."""
     text = task.render(prompt)

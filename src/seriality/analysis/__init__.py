@@ -6,6 +6,7 @@ from .intervals import median as median
 from .intervals import wilson as wilson
 from .reach import reach as reach
 from .table import CONTROL as CONTROL
+from .table import PAIR_RULE as PAIR_RULE
 from .table import SERIAL as SERIAL
 from .table import Row as Row
 from .table import Rule as Rule

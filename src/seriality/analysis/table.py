@@ -22,6 +22,14 @@ from .reach import reach
 
 SERIAL, CONTROL = "serial", "control"
 
+PAIR_RULE = (
+    "A pair is parted if the whole interval of the reach on the serial task lies below that on its control.",
+    "It is not parted if every seed reaches the largest depth of both.",
+    "Else it is undecided, and so it is with too few seeds. A control that is not learnt has a reach of 0, "
+    "below which nothing lies: its pair is undecided and says nothing about depth.",
+)
+"""The rule of the study `pairs`. Right at a depth, reach, interval and seeds are those of claim C01."""
+
 
 @runtime_checkable
 class RecordLike(Protocol):
@@ -137,14 +145,13 @@ class Row:
 
     @property
     def pair(self) -> str:
-        """Whether the tasks are told apart by this row: "parted" if all of the interval of the reach on the
-        serial task lies below that on the control, "not parted" if every seed reaches the largest depth of
-        both, else "undecided"; that too with too few seeds (the rule of `studies.pairs`)."""
+        """Whether this row tells the tasks apart, by `PAIR_RULE`: "parted", "not parted" or "undecided"."""
         if self.serial is None or self.control is None or not self.evidence:
             return "undecided"
         if self.serial.reach.high < self.control.reach.low:
             return "parted"
-        return "not parted" if self.serial.solves == self.control.solves == "yes" else "undecided"
+        sides = (self.serial, self.control)
+        return "not parted" if all(min(side.reaches) == side.max_depth for side in sides) else "undecided"
 
     @property
     def law(self) -> str | None:

@@ -7,7 +7,8 @@ their ids: a file of predictions needs nothing but ids, and the answers scored a
 from .export import export as export
 from .plan import Plan as Plan
 from .plan import Refused as Refused
+from .plan import Unusable as Unusable
 from .scoring import Score as Score
 from .scoring import score as score
 
-__all__ = ["Plan", "Refused", "Score", "export", "score"]
+__all__ = ["Plan", "Refused", "Score", "Unusable", "export", "score"]

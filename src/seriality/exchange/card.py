@@ -1,6 +1,7 @@
 """The card of a data file: what it holds, how it was made, how a model's answers are scored."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,16 @@ TOKENS = ("prompt_tokens", "labels", "trace_tokens", "answer_tokens")
 
 def card(about: dict[str, Any], file: Path, counts: dict[str, dict[int, int]]) -> str:
     """The card as Markdown with the front matter of Hugging Face."""
-    dials = " ".join(f"--set {name}={value}" for name, value in about["dials"].items())
+    dials = {name: value for name, value in about["dials"].items() if value is not None}
+    typed = not any(isinstance(value, dict | list) for value in dials.values())
+    task = " ".join(
+        [about["task"], *(f"--set {shlex.quote(f'{name}={value}')}" for name, value in dials.items())]
+    )
+    make = (
+        f"    seriality export {task} --depth {','.join(map(str, about['depths']))} --count {about['count']} "
+        f"--seed {about['seed']} --form {about['form']} --out {shlex.quote(file.name)}"
+    )
+    score = f"    seriality score {task} predictions{file.suffix}"
     kept = [
         name
         for name in COLUMNS
@@ -41,13 +51,14 @@ def card(about: dict[str, Any], file: Path, counts: dict[str, dict[int, int]]) -
         "",
         about["about"],
         "",
-        f"Made by seriality {about['seriality']}, version {about['version']} of the task, seed "
-        f"{about['seed']}; "
-        "the same command makes the same rows:",
+        f"Made by seriality {about['seriality']} (task version {about['version']}, seed {about['seed']}); "
+        + (
+            "the same command makes the same rows:"
+            if typed
+            else "see `seriality.exchange` for how, in Python."
+        ),
         "",
-        f"    seriality export {about['task']} {dials} --depth {','.join(map(str, about['depths']))} "
-        f"--count {about['count']} --seed {about['seed']} --out {file.name}",
-        "",
+        *([make, ""] if typed else ()),
         "## Rows",
         "",
         "| depth | train | validation | test | work | span |",
@@ -80,7 +91,7 @@ def card(about: dict[str, Any], file: Path, counts: dict[str, dict[int, int]]) -
         '(To Hugging Face every row of a file is `split="train"`; the column tells the splits of this set.) '
         "A file of predictions has the columns `id` and `prediction`: an answer's text, or its token ids.",
         "",
-        f"    seriality score {about['task']} {dials} predictions{file.suffix}",
+        score if typed else "`seriality.exchange.score` scores it, in Python.",
         "",
         f"## Tokens: {len(about['tokens']):,}",
         "",
@@ -106,13 +117,13 @@ def _shared(about: dict[str, Any]) -> list[str]:
 
 
 def _size(rows: int) -> str:
-    for limit, name in (
-        (1e3, "n<1K"),
-        (1e4, "1K<n<10K"),
-        (1e5, "10K<n<100K"),
-        (1e6, "100K<n<1M"),
-        (1e7, "1M<n<10M"),
-    ):
-        if rows < limit:
-            return name
-    return "10M<n<100M"
+    """The size category of Hugging Face."""
+    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+    place = sum(rows >= 10 ** (3 + k) for k in range(len(names)))
+    return (
+        f"n<{names[0]}"
+        if place == 0
+        else f"{names[place - 1]}<n<{names[place]}"
+        if place < len(names)
+        else "n>1T"
+    )

@@ -34,12 +34,8 @@ def export(
     each split has of each depth. A file that is there is never written over,
     nor is one begun that would not fit on the disk: that is `Refused`.
     """
-    if form not in FORMS:
-        raise Refused(f"form is {form!r}, allowed are {', '.join(FORMS)}")
+    check(file, form)
     beside = card_of(file)
-    check_place(file)
-    if os.path.lexists(beside):
-        raise Refused(f"file {str(beside)!r}, the card, is there already; name another file, or move it away")
     described = description(plan, form)
     found: Counter[tuple[str, int]] = Counter()
     made = 0
@@ -59,6 +55,15 @@ def export(
             beside.unlink(missing_ok=True)
         raise
     return counts
+
+
+def check(file: Path, form: str) -> None:
+    """Refuse a form that there is not, and a file that is there or cannot be."""
+    if form not in FORMS:
+        raise Refused(f"form is {form!r}, allowed are {', '.join(FORMS)}")
+    check_place(file)
+    if os.path.lexists(beside := card_of(file)):
+        raise Refused(f"file {str(beside)!r}, the card, is there already; name another file, or move it away")
 
 
 def card_of(file: Path) -> Path:

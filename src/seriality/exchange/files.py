@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..tasks.base import shortened
-from .plan import Refused
+from .plan import Refused, Unusable
 
 KINDS = (".parquet", ".jsonl")
 LONGEST_LINE = 2**20
@@ -136,7 +136,7 @@ def _move(partial: Path, file: Path) -> None:
 
 def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
     """Ids and predictions, some rows at a time; None where a row has none, and NoRow for the id of a line
-    that is no row. Refused if it is no such file."""
+    that is no row. Unusable if it is no such file."""
     if kind_of(file) == ".parquet":
         from .parquet import read
 
@@ -159,7 +159,7 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
     if missing := {"id", "prediction"} - named:
         wanted = " or ".join(map(repr, sorted(missing)))
         broken = [f"; {shortened(each.text)} is no JSON object" for each in ids if isinstance(each, NoRow)]
-        raise Refused(f"file {str(file)!r}: no row has {wanted}{''.join(broken[:1])}")
+        raise Unusable(f"file {str(file)!r}: no row has {wanted}{''.join(broken[:1])}")
     if ids:
         yield ids, given
 

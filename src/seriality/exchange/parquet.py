@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .files import Columns, Write
-from .plan import Refused
+from .plan import Unusable
 
 TOKENS = pa.list_(pa.int32())
 TYPES = {"depth": pa.int32()}
-ROW_GROUP = 65_536
-"""Rows kept in memory before they are written."""
+ROW_GROUP, ROW_GROUP_BYTES = 65_536, 2**27
+"""Rows, or bytes of them, kept in memory before they are written."""
 
 
 def _type(column: str) -> pa.DataType:
@@ -47,7 +47,7 @@ def writer(file: Path, metadata: dict[str, Any]) -> Iterator[Write]:
         if not opened:
             opened.append(pq.ParquetWriter(file, batch.schema, compression="zstd"))
         waiting.append(batch)
-        if sum(map(len, waiting)) >= ROW_GROUP:
+        if sum(map(len, waiting)) >= ROW_GROUP or sum(each.nbytes for each in waiting) >= ROW_GROUP_BYTES:
             flush()
 
     try:
@@ -64,13 +64,13 @@ def read(file: Path, columns: tuple[str, ...], rows: int) -> Iterator[tuple[list
         with pq.ParquetFile(file) as opened:
             names = opened.schema_arrow.names
             if twice := [name for name in columns if names.count(name) > 1]:
-                raise Refused(
+                raise Unusable(
                     f"file {str(file)!r} has {names.count(twice[0])} columns {twice[0]!r}, must be one"
                 )
             missing = [name for name in columns if name not in names]
             if missing:
                 has = ", ".join(map(repr, names[:10]))
-                raise Refused(
+                raise Unusable(
                     f"file {str(file)!r} has no column {' or '.join(map(repr, missing))}; it has {has}"
                 )
             for batch in opened.iter_batches(batch_size=rows, columns=list(columns)):
@@ -78,6 +78,6 @@ def read(file: Path, columns: tuple[str, ...], rows: int) -> Iterator[tuple[list
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise Refused(
+        raise Unusable(
             f"file {str(file)!r} cannot be read as Parquet: {' '.join(str(error).split())[:200]}"
         ) from None

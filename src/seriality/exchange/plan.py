@@ -29,13 +29,19 @@ SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 """The splits by name, in the order of their codes."""
 NAMES = np.array(list(SPLITS))
 BATCH = 4096
-"""Instances made at a time: what memory is needed does not depend on how many are wanted."""
+"""The most instances made at a time: what memory is needed does not depend on how many are wanted."""
+TOKENS = 2**24
+"""The most tokens of instances made at a time: nor on how large each is."""
 MOST = 10**9
 """The most instances of one depth."""
 
 
 class Refused(Exception):
     """What was asked for cannot be done; the text is one line that says what is allowed."""
+
+
+class Unusable(Refused):
+    """A file from which nothing can be scored; the text is one line that says why."""
 
 
 class Id(NamedTuple):
@@ -113,13 +119,20 @@ class Plan:
         return Id(name, self.code, most, self.count, self.seed, depth, index)
 
     def batches(self) -> Iterator[tuple[int, Int[np.ndarray, " n"], Instances, Int[np.ndarray, " n"]]]:
-        """Depth, indices, instances and splits, at most `BATCH` at a time and in order."""
-        size = min(BATCH, self.count)
+        """Depth, indices, instances and splits, `at_a_time` and in order."""
+        size = at_a_time(self.task, self.count)
         for depth in self.depths:
             for first in range(0, self.count, size):
                 index = np.arange(first, min(first + size, self.count))
                 instances, splits = made(self.task, self.seed, np.full(len(index), depth), index, size)
                 yield depth, index, instances, splits
+
+
+def at_a_time(task: AbstractTask, count: int) -> int:
+    """How many of `count` instances are made together: at most BATCH, and few where they are large."""
+    layout = task.format
+    tokens = 2 * layout.prompt_length + layout.trace_length + layout.answer_length
+    return min(count, BATCH, max(8, TOKENS // tokens // 8 * 8))
 
 
 def task_code(task: AbstractTask) -> str:

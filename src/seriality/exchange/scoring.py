@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..analysis import reach, wilson
 from ..study.splits import shared_depth
 from ..tasks.base import AbstractTask, brief, shortened
 from .files import NoRow, predictions
-from .plan import BATCH, MOST, SPLITS, Id, Refused, made, read_id, right, task_code
+from .plan import MOST, SPLITS, Id, Refused, Unusable, at_a_time, made, read_id, right, task_code
 
 REACHED = 0.9
 """The share of right answers at which a depth counts as reached."""
@@ -79,12 +79,10 @@ class Score:
     """Answers that are none of the task's: they count as wrong."""
     missing: Fault
     """Rows that were asked and not answered: they count as wrong, unless only those given are scored."""
+    elsewhere: int
+    """Rows of other splits, which were left out."""
     faults: tuple[Fault, ...]
     """Rows that could not be scored, by kind."""
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it as plain JSON."""
-        return asdict(self)
 
 
 def score(
@@ -111,7 +109,7 @@ def score(
         row += len(ids)
         observe(row)
     if row == 0:
-        raise Refused(f"file {str(file)!r} holds no rows")
+        raise Unusable(f"file {str(file)!r} holds no rows")
     return reading.score(given_only)
 
 
@@ -130,6 +128,8 @@ class _Reading:
         self.right: Counter[int] = Counter()
         self.guessed: Counter[int] = Counter()
         self.elsewhere = 0
+        self.size = 0
+        """Instances made again at a time: one compiled program for all of the file."""
         self.commonest: dict[int, np.ndarray] = {}
         self.unreadable = Fault("answers that are none of this task's, counted as wrong")
         self.faults = {
@@ -151,8 +151,10 @@ class _Reading:
         for row, (name, prediction) in enumerate(zip(ids, given, strict=True), first + 1):
             if (found := self._identified(row, name, prediction)) is not None:
                 kept.append((row, found, self._answer(row, prediction)))
-        for start in range(0, len(kept), BATCH):
-            self._score(kept[start : start + BATCH])
+        if not self.size and kept:  # a power of two, so that a file of few rows is soon scored
+            self.size = at_a_time(self.task, 1 << (len(kept) - 1).bit_length())
+        for start in range(0, len(kept), max(1, self.size)):
+            self._score(kept[start : start + self.size])
 
     def _choose(self, ids: list[Any]) -> None:
         """Take the commonest export among these ids."""
@@ -228,13 +230,11 @@ class _Reading:
             return np.zeros(length, np.int32)
 
     def _score(self, rows: list[tuple[int, Id, np.ndarray]]) -> None:
-        if not rows:
-            return
         depth = np.array([found.depth for _, found, _ in rows])
         index = np.array([found.index for _, found, _ in rows])
         assert self.source is not None
-        instances, splits = made(self.task, self.source.seed, depth, index, BATCH)
-        pad = BATCH - len(rows)
+        instances, splits = made(self.task, self.source.seed, depth, index, self.size)
+        pad = self.size - len(rows)
         answers = jnp.asarray(np.pad(np.stack([answer for *_, answer in rows]), ((0, pad), (0, 0))))
         commonest = np.stack([self._commonest(each) for each in depth.tolist()])
         guesses = jnp.asarray(np.pad(commonest, ((0, pad), (0, 0))))
@@ -256,11 +256,14 @@ class _Reading:
     def _commonest(self, depth: int) -> np.ndarray:
         """The commonest answer among training instances of this depth (of all, if none is for training)."""
         if depth not in self.commonest:
-            instances, splits = made(
-                self.task, 2**32 - 1, np.full(BASELINE, depth), np.arange(BASELINE), BASELINE
-            )
-            training = splits == SPLITS["train"]
-            answers = np.asarray(instances.answer)[training if training.any() else slice(None)]
+            most = at_a_time(self.task, BASELINE)
+            found = [
+                made(self.task, 2**32 - 1, np.full(most, depth), np.arange(first, first + most), most)
+                for first in range(0, BASELINE, most)
+            ]
+            answers = np.concatenate([instances.answer for instances, _ in found])
+            training = np.concatenate([splits for _, splits in found]) == SPLITS["train"]
+            answers = answers[training if training.any() else slice(None)]
             values, counts = np.unique(answers, axis=0, return_counts=True)
             self.commonest[depth] = values[np.argmax(counts)]
         return self.commonest[depth]
@@ -271,7 +274,7 @@ class _Reading:
             said = "; ".join(map(str, faults))
             if self.elsewhere:
                 said = f"{self.elsewhere:,} rows are not of split {self.split!r}: --split all scores them"
-            raise Refused(f"no row can be scored: {said}")
+            raise Unusable(f"no row can be scored: {said}")
         assert self.source is not None
         count, seed = self.source.count, self.source.seed
         missing = Fault(
@@ -309,6 +312,7 @@ class _Reading:
             reach=int(reached),
             unreadable=self.unreadable,
             missing=missing,
+            elsewhere=self.elsewhere,
             faults=faults,
         )
 
@@ -316,16 +320,17 @@ class _Reading:
         """How many rows of the split were not given, and for how many the commonest answer is right."""
         assert self.source is not None
         absent = guessed = 0
-        for start in range(0, count, BATCH):  # a multiple of 8
-            size = min(BATCH, count - start)
+        most = at_a_time(self.task, count)
+        for start in range(0, count, most):  # a multiple of 8
+            size = min(most, count - start)
             seen = np.unpackbits(self.seen[depth][start // 8 :], count=size, bitorder="little")
             index = start + np.flatnonzero(seen == 0)
             if not len(index):
                 continue
-            instances, splits = made(self.task, seed, np.full(len(index), depth), index, BATCH)
+            instances, splits = made(self.task, seed, np.full(len(index), depth), index, most)
             wanted = self._wanted(splits)
-            pad = BATCH - len(index)
-            guesses = np.broadcast_to(self._commonest(depth), (BATCH, self.task.format.answer_length))
+            pad = most - len(index)
+            guesses = np.broadcast_to(self._commonest(depth), (most, self.task.format.answer_length))
             is_right = np.asarray(right(self.task, jnp.asarray(guesses), _padded(instances, pad)))[
                 : len(index)
             ]

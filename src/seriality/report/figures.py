@@ -43,11 +43,10 @@ NAMES = ("accuracy_against_depth", "reach_against_span", "table", "serial_beside
 
 
 def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
-    """The charts of a study by name; none where it has no runs. A study of one row and several families is a
-    comparison of tasks, and has a figure of its own for all of them."""
+    """The charts of a study by name; none where it has no runs. One that compares tasks has one for all."""
     if not summary.table:
         return {}
-    if len(summary.table) > 1 and all(len(members) == 1 for members in summary.table.values()):
+    if summary.compares_tasks:
         return {"serial_beside_control": pairs(summary)}
     charts = (
         _page(_panels(summary, accuracy)),

@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..analysis import Row, Side
+from ..analysis import PAIR_RULE, Row, Side
 from ..store import Record
 from . import figures
 from .summary import RULE, Summary, count, plain, summaries
-from .terminal import agreement, heading, no_verdict, reach, solves, span, yes_no
+from .terminal import agreement, depths, heading, no_verdict, pairs_heading, reach, solves, span, yes_no
 
 CAPTIONS = {
     "accuracy_against_depth": (
@@ -38,11 +38,12 @@ CAPTIONS = {
     ),
     "serial_beside_control": (
         "Every serial task beside its control.",
-        "One solver, so its work and span are the same at every depth, on a task and its control alike. "
+        "One solver, whose work and span are the same at every depth of a task; the table gives both for the "
+        "control. "
         f"Marks are means over seeds, small dots single seeds, bars the {RULE.confidence:.0%} Wilson "
-        f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards the solver is right. A "
-        "pair is parted if the whole interval of the reach lies below that of the control; where the control "
-        "is not learnt, the serial task says nothing.",
+        f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards the solver is right. "
+        "Training came to the depths beyond the reach late or hardly at all: how high the marks stand there "
+        "is no measure of anything.",
     ),
 }
 
@@ -151,6 +152,39 @@ def _page(sections: Iterable[Markup]) -> str:
 
 
 def _section(summary: Summary, drawn: list[Markup]) -> Markup:
+    facts = (
+        part
+        for name, value in summary.facts + summary.caveats
+        for part in (element("dt", name), element("dd", value))
+    )
+    fixed = "The decision rule, fixed before the run"
+    if summary.compares_tasks:
+        said = element("p", pairs_heading(summary), cls="said")
+        verdict = element("div", said, element("p", "It decides no claim."), cls="verdict open")
+        tables, key, rule = [_pairs(summary)], _reach_key(), PAIR_RULE
+        fixed = "When a pair is parted"
+    else:
+        verdict, key, rule = _verdict(summary), _key(), summary.claim.rule
+        tables = [_table(summary, family, members) for family, members in summary.table.items()]
+        if summary.other_rule:
+            made = count(summary.other_rule, "record")
+            fixed = f"The decision rule as it is now; it was another for {made} of this study"
+    return element(
+        "section",
+        element("h2", f"Study {summary.study}"),
+        verdict,
+        *tables,
+        element("p", key, cls="note"),
+        *drawn,
+        *(_numbers(family, members) for family, members in summary.table.items()),
+        element("h3", fixed),
+        element("ol", *(element("li", each) for each in rule)),
+        element("h3", "What was run"),
+        element("dl", *facts),
+    )
+
+
+def _verdict(summary: Summary) -> Markup:
     claim, said = summary.claim, summary.verdict
     label = element("p", f"Claim {claim.id} · paper, section {claim.section}", cls="label")
     if said is None:
@@ -163,37 +197,20 @@ def _section(summary: Summary, drawn: list[Markup]) -> Markup:
             element("ul", *(element("li", plain(reason)) for reason in said.reasons)),
         ]
         status = said.status
-    verdict = element("div", label, *parts, cls=f"verdict {status}")
-    fixed = "The decision rule, fixed before the run"
-    if summary.other_rule:
-        made = count(summary.other_rule, "record")
-        fixed = f"The decision rule as it is now; it was another for {made} of this study"
-    rule = element("ol", *(element("li", each) for each in claim.rule))
-    facts = (
-        part
-        for name, value in summary.facts + summary.caveats
-        for part in (element("dt", name), element("dd", value))
-    )
-    return element(
-        "section",
-        element("h2", f"Study {summary.study}"),
-        verdict,
-        *(_table(summary, family, members) for family, members in summary.table.items()),
-        element("p", _key(), cls="note"),
-        *drawn,
-        *(_numbers(family, members) for family, members in summary.table.items()),
-        element("h3", fixed),
-        rule,
-        element("h3", "What was run"),
-        element("dl", *facts),
+    return element("div", label, *parts, cls=f"verdict {status}")
+
+
+def _reach_key() -> str:
+    return (
+        f"Reach: the largest depth up to which test accuracy is at least {RULE.accuracy:.0%}; the median of "
+        f"the seeds with its {RULE.confidence:.0%} interval."
     )
 
 
 def _key() -> str:
     return (
         "Span: the longest chain of dependent operations behind one answer, metered from the program, as "
-        "a function of the input length n. Reach: the largest depth up to which test accuracy is at least "
-        f"{RULE.accuracy:.0%}; the median of the seeds with its {RULE.confidence:.0%} interval. Solves: a no "
+        f"a function of the input length n. {_reach_key()} Solves: a no "
         "says what was not learnt in the steps given, not what cannot be. Control: a "
         "twin task in the same format that has a shortcut; failing at both shows nothing about serial "
         f"problems. In brackets: fewer than {RULE.seeds} seeds, not evidence. Work: operations behind one "
@@ -225,6 +242,32 @@ def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
     return Markup(title + element("div", element("table", head, element("tbody", *rows)), cls="wide"))
 
 
+def _pairs(summary: Summary) -> Markup:
+    names = ("Task", "Depths", "Seeds", "Reach, serial task", "Reach, control", "Pair")
+    names += ("Metered span of an answer: task, control", "Work of an answer: task, control")
+    rows = []
+    for family, (row,) in summary.table.items():
+        runs = [None if side is None else side.runs[0] for side in (row.serial, row.control)]
+        spans, works = (
+            [None if run is None else getattr(run, name) for run in runs] for name in ("span", "work")
+        )
+        cells = (
+            element("th", plain(family), scope="row"),
+            element("td", depths([row])),
+            element("td", str(row.seeds)),
+            element("td", _reach(row.serial)),
+            element("td", _reach(row.control)),
+            element("td", row.pair),
+            *(
+                element("td", ", ".join("–" if n is None else f"{n:,}" for n in each))
+                for each in (spans, works)
+            ),
+        )
+        rows.append(element("tr", *cells))
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
+    return element("div", element("table", head, element("tbody", *rows)), cls="wide")
+
+
 def _reach(side: Side | None) -> Markup:
     """The reach with its interval spelt out, even where it has no width."""
     if side is None or len(side.runs) == 1 or side.reach.low != side.reach.high:
@@ -249,12 +292,12 @@ def _figure(name: str, label: str, drawing: str, folder: str) -> Markup:
 def _numbers(family: str, members: Sequence[Row]) -> Markup:
     """The accuracies behind the first figure: mean over seeds, least and greatest seed."""
     rows = []
-    depths: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
     for row in members:
         for role, side in (("serial", row.serial), ("control", row.control)):
             if side is None:
                 continue
-            depths = depths if len(depths) > len(side.runs[0].depths) else side.runs[0].depths
+            columns = max(columns, side.runs[0].depths, key=len)
             test = np.array([run.test for run in side.runs])
             shares = (
                 f"{mean:.1%} ({low:.1%}–{high:.1%})" if len(test) > 1 else f"{mean:.1%}"
@@ -268,7 +311,7 @@ def _numbers(family: str, members: Sequence[Row]) -> Markup:
             rows.append(
                 element("tr", element("th", row.name, scope="row"), element("td", role), rate, *cells)
             )
-    names = ("Solver", "Task", "Learning rate", *("Depth: accuracy" for _ in depths))
+    names = ("Solver", "Task", "Learning rate", *("Depth: accuracy" for _ in columns))
     head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
     return element(
         "details",

@@ -5,7 +5,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +38,16 @@ class Summary:
     other_rule: int
     facts: tuple[tuple[str, str], ...]
     caveats: tuple[tuple[str, str], ...]
+
+    @property
+    def compares_tasks(self) -> bool:
+        """Whether it decides no claim and has one solver on several families: then tasks are compared."""
+        alone = all(len(members) == 1 for members in self.table.values())
+        return self.verdict is None and len(self.table) > 1 and alone
+
+    def pairs(self, state: str) -> list[str]:
+        """The families whose pair is "parted", "not parted" or "undecided"."""
+        return [family for family, members in self.table.items() if members[0].pair == state]
 
 
 def summaries(records: Sequence[Record]) -> list[Summary]:
@@ -102,9 +112,7 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
         ("Missing", f"{missing:,} of {planned:,} trials" if missing else ""),
         (
             "Depths too small for separate splits",
-            _several(
-                f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth
-            ),
+            _all(f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth),
         ),
         ("Made under another decision rule", count(other_rule, "record") if other_rule else ""),
         ("Not shown: other settings", count(left_out, "record") if left_out else ""),
@@ -129,7 +137,7 @@ def _facts(records: list[Record], runs: list[Run]) -> Iterator[tuple[str, str]]:
     yield "Records", count(len(records), "trial")
     yield "Seeds", _several(sorted({run.seed for run in runs}))
     yield "Diverged", count(sum(run.diverged for run in runs), "trial")
-    yield "Tasks", _several(f"{run.family}, {run.role}: {run.task}" for run in runs)
+    yield "Tasks", _all(f"{run.family}, {run.role}: {run.task}" for run in runs)
     yield "Training steps, at most", _several(each.get("steps") for each in budgets)
     yield "Batch", _several(each.get("batch") for each in budgets)
     yield "Learning rates", _several(each.get("learning_rate") for each in budgets)
@@ -143,7 +151,12 @@ def _facts(records: list[Record], runs: list[Run]) -> Iterator[tuple[str, str]]:
     yield "Run on", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
 
 
-def _several(values: Any) -> str:
+def _all(values: Iterable[str]) -> str:
+    """The different values, in order."""
+    return " · ".join(dict.fromkeys(map(plain, values)))
+
+
+def _several(values: Iterable[Any]) -> str:
     """The different values, in order, at most eight of them."""
     texts = list(dict.fromkeys(plain(value) for value in values if value is not None))
     return " · ".join(texts[:8]) + (f" · and {len(texts) - 8} more" if len(texts) > 8 else "")

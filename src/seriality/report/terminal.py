@@ -73,8 +73,13 @@ def heading(summary: Summary, family: str) -> str:
     worth = (
         ", not evidence" if seeds[-1] < RULE.seeds else ", not all evidence" if seeds[0] < RULE.seeds else ""
     )
-    depths = sorted({depth for side in _sides(members) for depth in side.runs[0].depths})
-    return f"{summary.study}: {plain(family)}, depths {', '.join(map(str, depths))}; {number}{worth}"
+    return f"{summary.study}: {plain(family)}, depths {depths(members)}; {number}{worth}"
+
+
+def depths(members: Sequence[Row]) -> str:
+    """The depths at which a family was evaluated."""
+    found = {depth for side in _sides(members) for depth in side.runs[0].depths}
+    return ", ".join(map(str, sorted(found)))
 
 
 def no_verdict(claim: Claim) -> str:
@@ -91,9 +96,56 @@ def _sides(members: Sequence[Row]) -> list[Side]:
     return [side for row in members for side in (row.serial, row.control) if side]
 
 
+def pairs_heading(summary: Summary) -> str:
+    """The title of a comparison of tasks, and how many pairs are parted."""
+    found = ", ".join(
+        f"{len(summary.pairs(state))} {state}" for state in ("parted", "not parted", "undecided")
+    )
+    (row, *_) = next(iter(summary.table.values()))
+    return f"{summary.study}: {row.name} on {count(len(summary.table), 'task')} and their controls; {found}"
+
+
 def _study(summary: Summary) -> Iterator[RenderableType]:
+    if summary.compares_tasks:
+        yield from _pairs(summary)
+    else:
+        yield from _rows(summary)
+    for name, value in summary.caveats:
+        yield Text(f"{name}: {value}")
+    kinds = (
+        "A pair is parted if the whole interval on the task lies below that on the control, and undecided "
+        f"with fewer than {RULE.seeds} seeds."
+        if summary.compares_tasks
+        else "Span: metered, n = input length. Solves: a no says what was not learnt in the steps given, not "
+        "what cannot be. Paper: parallel, solves. In brackets: too few seeds to be evidence."
+    )
+    yield Text(
+        f"Reach: depth up to which accuracy is at least {RULE.accuracy:.0%}, the median of the seeds "
+        f"({RULE.confidence:.0%} interval if it has a width). Control: reach on a twin task that has a "
+        f"shortcut. {kinds}",
+        style="dim",
+    )
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+
+
+def _pairs(summary: Summary) -> Iterator[RenderableType]:
+    found = _table()
+    for name in ("Task", "Depths", "Seeds", "Reach", "Control", "Pair"):
+        found.add_column(name, overflow="fold")
+    for family, (row,) in summary.table.items():
+        cells = (depths([row]), str(row.seeds), reach(row.serial), reach(row.control), row.pair)
+        found.add_row(*map(Text, (plain(family), *cells)))
+    yield Text(pairs_heading(summary), style="bold")
+    yield found
+    yield Text()
+
+
+def _rows(summary: Summary) -> Iterator[RenderableType]:
     for family, members in summary.table.items():
-        found = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+        found = _table()
         found.add_column("Solver", min_width=11)
         found.add_column("Span", overflow="fold")
         found.add_column("Parallel", no_wrap=True)
@@ -127,13 +179,3 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
             " by these records",
             *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
-    for name, value in summary.caveats:
-        yield Text(f"{name}: {value}")
-    yield Text(
-        "Span: metered, n = input length. Reach: depth up to which accuracy is at least "
-        f"{RULE.accuracy:.0%}, the median of the seeds ({RULE.confidence:.0%} interval if it has a width). "
-        "Control: reach on a twin task that has a shortcut. Solves: a no says what was not learnt in the "
-        "steps given, not what cannot be. Paper: parallel, solves. In brackets: too few seeds to be "
-        "evidence.",
-        style="dim",
-    )

@@ -200,6 +200,7 @@ class ElementaryAutomaton(AbstractTask):
         return "".join({FIRST: "0", FIRST + 1: "1"}.get(token, "?") for token in answer.tolist())
 
     def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
+        text = text.strip()
         if len(text) != self.width or set(text) - {"0", "1"}:
             raise ValueError(f"{shortened(text)}: must be {self.width} cells, each 0 or 1, without spaces")
         return np.array([FIRST + int(cell) for cell in text], np.int32)

@@ -170,6 +170,13 @@ class OccludedBalls(AbstractTask):
         ways = rows * columns * min(self.speed, 2) * min(2 * self.speed + 1, rows) // 4
         return max(1, min(10**18, ways**self.balls // 60))
 
+    def lineage(self, prompt: Int[Array, "batch prompt_length"], depth: int) -> Int[Array, "batch tokens"]:
+        """The motion alone, without the numbers of the balls and the time: its traces answer for all."""
+        cell, velocity = jax.vmap(self._seen)(prompt)
+        base = 2 * self.speed + 1
+        row = (cell[..., 0] * self.height + cell[..., 1]) * base + velocity[..., 0]
+        return jnp.sort(row * base + velocity[..., 1] + self.speed, axis=-1)
+
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         depth = jnp.clip(depth, 1, self.collisions)  # for another the search would not end
         fields, trace, answer = first_accepted(self._candidate, depth, key)
