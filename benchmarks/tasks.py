@@ -44,7 +44,7 @@ from seriality.tasks import (
     write_word_problem_csv,
 )
 from seriality.tasks.base import FIRST, AbstractTask, line_after
-from seriality.tasks.sudoku_search import SINGLES, puzzles
+from seriality.tasks.sudoku_search import DUG, SINGLES, puzzles
 
 BATCH = 4096
 SMALL_BATCH = 256
@@ -55,7 +55,7 @@ CLUES = 28
 ROUNDS = range(3, 13)
 NEW_PUZZLES = 1024
 """For each number of rounds: as many as a pool holds."""
-EXPORTED = (100_000, 1_000_000)
+EXPORTED = (("jsonl", 100_000), ("jsonl", 1_000_000), ("parquet", 1_000_000), ("parquet", 10_000_000))
 SOAKED = 10_000_000
 SHARES = {"Sudoku": 0.05, "Billiards": 0.04, "OccludedBalls": 0.01}
 """The parts of the soak of slow families; all others have equal parts of the rest. Half of every part is of
@@ -254,7 +254,13 @@ class GymGrids(Gym):
     def __init__(self, generator: str, task: Sudoku):
         opened = task.side**2 - task.clues_at(task.max_depth)
         super().__init__(generator, min_empty=opened, max_empty=opened)
-        self.agrees = PySudoku(task).agrees
+        self.solver = PlainGrids(task)
+
+    def agrees(self, task: Sudoku, instances: Instances) -> bool:
+        """Its grids have one solution, the one that it names; so have ours."""
+        its = [self.make()["metadata"] for _ in range(CHECKED)]
+        theirs = [each["puzzle"] for each in its], [each["solution"] for each in its]
+        return self.solver.solves(*theirs) and self.solver.solves(*boards_of(task, instances))
 
 
 class PlainGrids:
@@ -267,7 +273,19 @@ class PlainGrids:
         self.clues, self.random = task.clues_at(task.max_depth), Random(0)
         self.units = [(i // n, n + i % n, 2 * n + i // n // box * box + i % n // box) for i in range(n * n)]
         self.bits = [1 << digit for digit in range(n)]
-        self.agrees = PySudoku(task).agrees
+
+    def agrees(self, task: Sudoku, instances: Instances) -> bool:
+        """It finds our solutions, and no others."""
+        return self.solves(*boards_of(task, instances))
+
+    def solves(self, clues: list[Board], solutions: list[Board]) -> bool:
+        """Whether each of the grids has one solution, this one."""
+        for grid, solution in zip(clues, solutions, strict=True):
+            board = [1 << digit - 1 if digit else 0 for row in grid for digit in row]
+            wanted = [1 << digit - 1 for row in solution for digit in row]
+            if self.solutions(board[:], 2) != 1 or self.solutions(board, 1) != 1 or board != wanted:
+                return False
+        return True
 
     def solutions(self, board: list[int], most: int) -> int:
         """How many solutions there are, up to `most`; if so many are found, the board becomes the last."""
@@ -367,13 +385,15 @@ class BilliardTable:
 
 @dataclass(frozen=True)
 class Pair:
-    """A task and a peer that does the same job: drawing instances, or (`answers`) answering given ones."""
+    """A task and a peer that does the same job: drawing instances, or (`answers`) answering given ones. With
+    `dug` ours are grids dug out anew, of any rounds and from no pool, as theirs are."""
 
     job: str
     task: Any
     peer: Any
     batch: int = BATCH
     answers: bool = False
+    dug: bool = False
 
 
 def pairs() -> list[Pair]:
@@ -391,6 +411,8 @@ def pairs() -> list[Pair]:
         Pair("stories", GradeSchool(), Gym("gsm_symbolic")),
         Pair("Sudoku, to draw", grids, GymGrids("sudoku", grids)),
         Pair("Sudoku, to draw", grids, PlainGrids(grids)),
+        Pair("Sudoku, new grids", grids, GymGrids("sudoku", grids), dug=True),
+        Pair("Sudoku, new grids", grids, PlainGrids(grids), dug=True),
         Pair("Sudoku, to answer", grids, PySudoku(grids), answers=True),
         Pair("Sudoku 4x4", small, GymGrids("mini_sudoku", small)),
         Pair("numbers, target", numbers, GymExpressions("countdown", **usual)),
@@ -430,6 +452,10 @@ def work_of(pair: Pair) -> dict[str, tuple[Callable[[int], None], int]]:
         for k in range(times):
             jax.block_until_ready(task.sample(pair.batch, key=keys[k % CHECKED]))
 
+    def dig(times: int) -> None:
+        for k in range(times):
+            puzzles(k, DUG, CLUES, 0, np.zeros(0, np.int64), task.side, pair.batch)
+
     def write(times: int) -> None:
         for k in range(times):
             if isinstance(task, Words):
@@ -440,8 +466,9 @@ def work_of(pair: Pair) -> dict[str, tuple[Callable[[int], None], int]]:
                 task.render(prompt)
                 task.render_answer(right)
 
-    work = {"theirs": (make, 1), "ours": (reply if pair.answers else draw, pair.batch)}
-    return work | ({"text": (write, SMALL_BATCH)} if pair.peer.writes_text else {})
+    ours = reply if pair.answers else dig if pair.dug else draw
+    work = {"theirs": (make, 1), "ours": (ours, pair.batch)}
+    return work | ({"text": (write, SMALL_BATCH)} if pair.peer.writes_text and not pair.dug else {})
 
 
 def speed(repeats: int, scale: float) -> list[dict[str, Any]]:
@@ -511,15 +538,16 @@ def resident_mb() -> float | None:
 
 
 def exports(scale: float) -> list[dict[str, Any]]:
-    """Peak memory of processes that export words, a few and ten times as many."""
+    """Peak memory of processes that export words, a few and ever more."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
-        for number in (round(number * scale) for number in EXPORTED):
+        for kind, number in EXPORTED:
+            number = round(number * scale)
             command = [sys.executable, "-c", "from seriality.cli import main; main()", "export", "Words"]
             command += ["--depth", "16", "--form", "tokens", "--count", str(number)]
             start = time.perf_counter()
             process = subprocess.Popen(
-                [*command, "--out", f"{folder}/{number}.jsonl"],
+                [*command, "--out", f"{folder}/{number}.{kind}"],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
@@ -528,7 +556,12 @@ def exports(scale: float) -> list[dict[str, Any]]:
             if process.returncode:
                 raise SystemExit(f"{' '.join(command)} ended with exit code {process.returncode}")
             rows.append(
-                {"instances": number, "took_s": time.perf_counter() - start, "peak_mb": peak_mb(usage)}
+                {
+                    "kind": kind,
+                    "instances": number,
+                    "took_s": time.perf_counter() - start,
+                    "peak_mb": peak_mb(usage),
+                }
             )
     return rows
 
@@ -618,8 +651,8 @@ def compare(chosen: argparse.Namespace) -> dict[str, Any]:
     )
     show(
         "Export of words",
-        ["instances", "seconds", "peak MB"],
-        [[f"{row['instances']:,}", row["took_s"], row["peak_mb"]] for row in written],
+        ["kind", "instances", "seconds", "peak MB"],
+        [[row["kind"], f"{row['instances']:,}", row["took_s"], row["peak_mb"]] for row in written],
     )
     parts = {"rows": rows, "new_puzzles": found, "new_puzzles_per_s": every / took_s, "exports": written}
     return {"speed": {"machine": here, "repeats": chosen.repeats, **parts}}
