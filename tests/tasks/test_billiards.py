@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seriality.instance import PAD, QUERY
 from seriality.meter import measure
@@ -235,6 +237,58 @@ def test_the_meter_agrees_with_the_declared_cost():
         prompt = jax.ShapeDtypeStruct((task.format.prompt_length,), jnp.int32)
         found = measure(task.reference, prompt, cost_model="unit")
         assert (found.cost, found.bound) == (task.cost(), "exact")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 12),
+    st.integers(2, 6),
+    st.integers(8, 48),
+    st.integers(1, 6),
+    st.integers(1, 12),
+    st.data(),
+)
+def test_any_dials_of_billiards_are_a_task_or_a_line(collisions, balls, precision, radius, speed, data):
+    check_dials(Billiards, (collisions, balls, precision, radius, speed), data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 10),
+    st.integers(2, 6),
+    st.integers(8, 32),
+    st.integers(4, 6),
+    st.integers(8, 48),
+    st.data(),
+)
+def test_any_dials_of_occluded_balls_are_a_task_or_a_line(collisions, balls, height, visible, hidden, data):
+    check_dials(OccludedBalls, (collisions, balls, height, visible, hidden), data)
+
+
+def check_dials(family, dials, data):
+    """Dials that cannot be met say in one line what can. With others every smaller depth is one too, the cost
+    is the one that its events give, and the control has the layout."""
+    task, refusal = None, ""
+    try:
+        task = family(*dials)
+    except ValueError as error:
+        refusal = str(error)
+    if task is None:
+        assert "\n" not in refusal
+        assert re.search(r"allowed|up to|at most", refusal)
+        return
+    smaller = task.resized(data.draw(st.integers(1, task.max_depth)))
+    assert smaller.cost().span <= task.cost().span
+    assert smaller.cost().work <= task.cost().work
+    assert abs(task.cost().span - 27 * task._events) <= 2
+    for twin in (task, task.control):
+        assert 0 < twin.guess_rate < 1
+        assert twin.distinct(1) >= 1
+        assert twin.max_depth == task.max_depth
+        for part in ("prompt_length", "trace_length", "answer_length", "vocabulary"):
+            assert getattr(twin.format, part) == getattr(task.format, part)
+    for dial, value in task.other_values.items():
+        assert replace(task, **{dial: value}) != task or value == getattr(task, dial)
 
 
 def test_bad_dials():

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seriality.instance import UNASKED
 from seriality.tasks import CircuitValue
@@ -65,6 +67,16 @@ def random_circuits(task, count):
 @pytest.mark.parametrize("wiring", ["deep", "wide"])
 @pytest.mark.parametrize(("gates_per_layer", "layers"), [(2, 3), (4, 5)])
 def test_direct_evaluation(wiring, gates_per_layer, layers):
+    check_directly(gates_per_layer, layers, wiring)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(2, 9), st.integers(1, 9), st.sampled_from(["deep", "wide"]))
+def test_direct_evaluation_at_any_dials(gates_per_layer, layers, wiring):
+    check_directly(gates_per_layer, layers, wiring)
+
+
+def check_directly(gates_per_layer, layers, wiring):
     task = CircuitValue(gates_per_layer, layers, wiring)
     batch = jax.tree.map(np.asarray, task.sample(20, key=KEY, depth=jnp.asarray(np.arange(20) % layers + 1)))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))

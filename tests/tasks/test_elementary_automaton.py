@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seriality.instance import PAD, QUERY
 from seriality.tasks import ElementaryAutomaton
@@ -158,6 +160,24 @@ def test_all_rules_against_plain_python(edges):
             for _ in range(steps):
                 packed = jax.vmap(task._next)(packed)
             assert np.array_equal(jax.vmap(task._unpack)(packed), rows)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.integers(0, 255), st.integers(3, 70), st.integers(1, 9), st.sampled_from(["ring", "padded"]), st.data()
+)
+def test_rows_and_answers_are_the_definition_at_any_dials(rule, width, steps, edges, data):
+    task = ElementaryAutomaton(rule, width, steps, edges)
+    depth = data.draw(st.integers(1, steps))
+    batch = jax.tree.map(np.asarray, task.sample(4, key=KEY, depth=depth))
+    answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
+    for prompt, trace, answer, found in zip(batch.prompt, batch.trace, batch.answer, answers, strict=True):
+        row = (prompt[:width] - CELL).tolist()
+        assert prompt.tolist() == prompt_of(task, row, depth).tolist()
+        for step in range(depth):
+            row = plain_step(rule, row, edges)
+            assert (trace.reshape(steps, width)[step] - CELL).tolist() == row
+        assert (answer - CELL).tolist() == (found - CELL).tolist() == row
 
 
 def plain_step(rule, row, edges):

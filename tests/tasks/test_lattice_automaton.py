@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seriality.meter import measure
 from seriality.tasks import LatticeAutomaton
@@ -37,14 +39,24 @@ RULES = [("life", 2), ("majority", 2), ("majority", 3), ("parity", 2), ("parity"
 
 @pytest.mark.parametrize(("rule", "dimensions"), RULES)
 def test_traces_and_answers_against_plain_python(rule, dimensions):
-    task = LatticeAutomaton(rule, dimensions, 4, 3)
-    batch = jax.tree.map(np.asarray, task.sample(12, key=KEY, depth=jnp.arange(12) % 3 + 1))
+    check_against_plain_python(LatticeAutomaton(rule, dimensions, 4, 3))
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.sampled_from(RULES), st.integers(3, 5), st.integers(1, 6))
+def test_traces_and_answers_against_plain_python_at_any_dials(rule, side, steps):
+    check_against_plain_python(LatticeAutomaton(*rule, side, steps))
+
+
+def check_against_plain_python(task):
+    rule, dimensions, side = task.rule, task.dimensions, task.side
+    batch = jax.tree.map(np.asarray, task.sample(12, key=KEY, depth=jnp.arange(12) % task.steps + 1))
     for prompt, trace, answer, depth in zip(
         batch.prompt, batch.trace, batch.answer, batch.depth, strict=True
     ):
         cells = (prompt[: task.cells] - 2).tolist()
         for step in range(depth):
-            cells = plain_step(rule, dimensions, 4, cells)
+            cells = plain_step(rule, dimensions, side, cells)
             assert (trace[step * task.cells : (step + 1) * task.cells] - 2).tolist() == cells
         assert (answer - 2).tolist() == cells
         assert np.array_equal(task.parse(task.render(prompt)), prompt)

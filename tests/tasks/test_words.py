@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seriality.instance import PAD, UNASKED
-from seriality.tasks import Words, monoid
+from seriality.tasks import MONOIDS, Words, monoid
 
 KEY = jax.random.key(5)
 
@@ -58,13 +60,24 @@ def relabelled_reset():
     ids=lambda task: f"{getattr(task.monoid, 'name', task.monoid)}, {task.generators}",
 )
 def test_trace_labels_and_answer_are_the_fold(task):
-    table = task._monoid.table
-    batch = jax.tree.map(np.asarray, task.sample(22, key=KEY, depth=jnp.asarray(np.arange(22) % 11 + 1)))
+    check_the_fold(task)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.sampled_from([*MONOIDS]), st.integers(1, 20), st.sampled_from(["few", "all"]))
+def test_trace_labels_and_answer_are_the_fold_at_any_dials(name, length, generators):
+    check_the_fold(Words(name, length=length, generators=generators))
+
+
+def check_the_fold(task):
+    table, length = task._monoid.table, task.length
+    depths = jnp.asarray(np.arange(2 * length) % length + 1)
+    batch = jax.tree.map(np.asarray, task.sample(2 * length, key=KEY, depth=depths))
     answers = np.asarray(jax.jit(jax.vmap(task.reference))(batch.prompt))
     for i, depth in enumerate(batch.depth):
         word = batch.prompt[i, :depth] - 2
         products = [reduce(lambda a, b: table[a][b], word[: n + 1]) + 2 for n in range(depth)]
-        padding = 11 - int(depth)
+        padding = length - int(depth)
         assert batch.trace[i].tolist() == products + [PAD] * padding
         assert batch.labels[i].tolist() == products + [UNASKED] * padding + products[-1:]
         assert batch.answer[i].tolist() == answers[i].tolist() == products[-1:]
