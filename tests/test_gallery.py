@@ -1,5 +1,6 @@
 """The gallery in the docs is the one that the tasks make."""
 
+import inspect
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +16,13 @@ def test_every_task_is_in_the_gallery():
     page = (DOCS / "gallery.md").read_text(encoding="utf-8")
     sections = [line[3:] for line in page.splitlines() if line.startswith("## ")]
     assert sections == list(TASKS.built_in)
-    assert all(repr(kind().control) in page for kind in map(TASKS.get, TASKS.built_in) if kind().control)
+    for section, kind in zip(page.split("\n## ")[1:], map(TASKS.get, TASKS.built_in), strict=True):
+        task = kind()
+        assert repr(task.control) in section or task.control is None
+        assert inspect.getdoc(inspect.getmodule(kind)) in section
+        cost = task.resized(4).cost()
+        assert f"| 4 | {cost.work:,} | {cost.span:,} |" in section
+        assert f"for at most {task.guess_rate:.2g} of the instances" in section
 
 
 def test_the_page_is_made_anew_from_the_tasks(tmp_path):

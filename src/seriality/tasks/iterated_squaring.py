@@ -9,8 +9,9 @@ Control, `order="known"`: the same prompts with φ(N) in a field of them, where 
 another modulus, which is no use. Then x^(2^t) = x^(2^t mod φ(N)), since gcd(x, N) = 1 (Euler), and both
 powers are by square and multiply: log t rounds and one for each bit of N. The reference takes as many
 rounds for t as the largest number of squarings that the dial allows would need, so its span does not depend
-on t at all. It is the shorter of the two only where t is well above the number of bits (and below it, where
-2^t < φ(N), there is nothing to reduce): compare growth.
+on t at all. It is the shorter of the two only where t is well above the number of bits (and where t is below
+it, and 2^t < φ(N), there is nothing to reduce): compare growth. Few moduli do for the control alone what they
+do for the task, as the other totient then tells which one is its own: at 10 bits there are two.
 
 The moduli are products of two safe primes, p = 2p' + 1 and q = 2q' + 1 with p', q' odd primes, and x is
 uniform among the numbers that are not 0, 1 or -1 modulo p or q. So all squares are of order p'q', which is
