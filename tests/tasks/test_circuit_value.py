@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seriality.instance import UNASKED
-from seriality.tasks import CircuitValue
+from seriality.tasks import ArithmeticCircuit, CircuitValue
 
 KEY = jax.random.key(11)
 OPS = {
@@ -201,6 +201,9 @@ def test_picture_shows_every_gate_and_value(wiring):
 
 
 def test_deep_and_wide_have_as_many_gates():
+    assert ArithmeticCircuit.deep_and_wide(32) == (ArithmeticCircuit(2, 16), ArithmeticCircuit(16, 2))
+    with pytest.raises(ValueError, match=r"ArithmeticCircuit\.deep_and_wide: gates=64: .* from 4 to 32"):
+        ArithmeticCircuit.deep_and_wide(64)
     assert CircuitValue.deep_and_wide(32) == (CircuitValue(2, 16), CircuitValue(16, 2))
     assert CircuitValue.deep_and_wide(24, narrow=3) == (CircuitValue(3, 8), CircuitValue(8, 3))
     for gates, narrow in ((33, 2), (4, 4), (66, 2), (0, 2), (32, 1)):

@@ -32,10 +32,10 @@ with `layers`. At a fixed modulus wires are functions of degree below p in each 
 degree. Modulo 2 the gates are four of those of `circuit_value`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from math import comb, isqrt
+from math import isqrt
 from typing import ClassVar
 
 import jax
@@ -44,33 +44,17 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
-from ..instance import PAD, QUERY, UNASKED, Format
-from .base import (
-    FIRST,
-    SPECIAL,
-    AbstractTask,
-    in_full,
-    integer_fault,
-    lay_out,
-    line_after,
-    lookup,
-    refuse,
-    shortened,
-    size_fault,
-    uniform,
-)
-from .layered_picture import layered_picture
-from .texts import same_text
+from ..instance import PAD, Format
+from .base import FIRST, SPECIAL, in_full, integer_fault, lookup, uniform
+from .layered_circuit import AbstractLayeredCircuit
 
 TERMS = ("ab", "ab+a", "ab+b", "ab+1")
 """What a gate with operands a and b adds to its target."""
-MOST_GATES = 16
-"""The most gates to a layer: the vocabulary names every gate, and grows with their third power."""
 LARGEST_MODULUS = 97
 
 
 @dataclass(frozen=True)
-class ArithmeticCircuit(AbstractTask):
+class ArithmeticCircuit(AbstractLayeredCircuit):
     """Circuits of up to `layers` layers of `gates_per_layer` gates modulo a prime. Depth is the layers.
 
     `wiring` is "deep" (each layer reads the one below) or "wide" (all read the inputs: the control). The
@@ -86,18 +70,14 @@ class ArithmeticCircuit(AbstractTask):
     wiring: str = "deep"
 
     version: ClassVar[int] = 1
+    operations: ClassVar[tuple[str, ...]] = TERMS
+    most_gates: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
-        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
-        faults += integer_fault("layers", self.layers, 1, 8)
         modulus = integer_fault("modulus", self.modulus, 2, 5, LARGEST_MODULUS)
         if not modulus and any(self.modulus % d == 0 for d in range(2, isqrt(self.modulus) + 1)):
             modulus = [f"modulus={self.modulus}: must be a prime from 2 to {LARGEST_MODULUS}; e.g. modulus=5"]
-        faults += modulus
-        if self.wiring not in ("deep", "wide"):
-            faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
-        g, n = self.gates_per_layer, self.layers
-        refuse("ArithmeticCircuit", faults or size_fault(g * n, gates_per_layer=g, layers=n))
+        self.check_dials(*modulus)
 
     @cached_property
     def format(self) -> Format:
@@ -111,22 +91,10 @@ class ArithmeticCircuit(AbstractTask):
         ]
         return Format(
             tokens=(*SPECIAL, *map(str, range(self.modulus)), *gates),
-            prompt_length=self._gates_end + 2 * self.gates_per_layer,
+            prompt_length=self.gates_end + 2 * self.gates_per_layer,
             trace_length=self.layers * self.gates_per_layer,
             answer_length=2 * self.gates_per_layer,
         )
-
-    @property
-    def max_depth(self) -> int:
-        return self.layers
-
-    def resized(self, max_depth: int) -> "ArithmeticCircuit":
-        return replace(self, layers=max_depth)
-
-    @property
-    def control(self) -> "ArithmeticCircuit | None":
-        """The wide circuits; None if this task is them."""
-        return None if self.wiring == "wide" else replace(self, wiring="wide")
 
     @property
     def other_values(self) -> dict[str, object]:
@@ -146,31 +114,20 @@ class ArithmeticCircuit(AbstractTask):
 
     def distinct(self, depth: int) -> int:
         g = self.gates_per_layer
-        return self.modulus ** (2 * g) * self._gate_kinds ** (g * depth)
-
-    def leading(self, depth: int) -> int:
-        return 2 * self.gates_per_layer + self.gates_per_layer * depth
+        return self.modulus ** (2 * g) * self.gate_kinds ** (g * depth)
 
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         g = self.gates_per_layer
-        kinds = np.repeat([self.modulus, self._gate_kinds], [2 * g, g * self.layers])
+        kinds = np.repeat([self.modulus, self.gate_kinds], [2 * g, g * self.layers])
         inputs, gates = jnp.split(uniform(kinds, key=key), [2 * g])
-        gates = gates.reshape(self.layers, g) + self._first_gates
-        within = jnp.arange(self.layers)[:, None] < depth
-        gates = jnp.where(within, gates, PAD)
-        answer, values = self._run((inputs + FIRST).reshape(2, g), gates)
-        prompt = lay_out(jnp.concatenate([inputs + FIRST, gates.ravel()]), 2 * g)
-        trace = jnp.where(within, values, PAD).ravel()
-        asked = jnp.where(within, values, UNASKED).ravel()
-        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, asked.dtype), asked, answer])
-        return prompt, labels, trace, answer
+        return self.assembled(depth, inputs + FIRST, inputs + FIRST, gates)
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         g = self.gates_per_layer
         inputs = prompt[: 2 * g].reshape(2, g)
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        gates = self.gates_of(prompt)
         if self.wiring == "deep":
-            return self._run(inputs, gates)[0]
+            return self.run(inputs, gates)[0]
         # layer k changes half k % 2 by the other half's inputs
         halves = [self._column_sums(inputs[k], inputs[1 - k], gates[k::2]) for k in (0, 1)]
         return jnp.concatenate(halves)
@@ -184,49 +141,19 @@ class ArithmeticCircuit(AbstractTask):
         return Cost(work=7 * g * n + 2 * g, span=5 + (n > 2))
 
     def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
-        g, text = self.gates_per_layer, self.format.tokens
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        read = {
-            "deep": "A gate reads what the wires hold when its layer begins.",
-            "wide": "A gate reads what the wires held at the start, before all layers.",
-        }[self.wiring]
-        return "\n".join(
-            [
-                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. A gate "
-                "adds to the wire left of += the value of the expression right of it, modulo "
-                f"{self.modulus}; * is multiplication and comes before +.",
-                f"The layers are carried out one after the other. {read}",
-                "What do all wires hold at the end? Answer with the numbers of u, then those of v, separated "
-                "by spaces.",
-                f"inputs: {' '.join(text[t] for t in prompt[: 2 * g])}",
-                *(
-                    f"layer {i}: {' '.join(text[t] for t in layer)}"
-                    for i, layer in enumerate(gates[gates[:, 0] != PAD], 1)
-                ),
-            ]
-        )
-
-    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
         g = self.gates_per_layer
-        inputs = self._numbers(line_after(text, "inputs"), "inputs")
-        layers = [line.partition(": ") for line in text.splitlines() if line.startswith("layer ")]
-        if not 1 <= len(layers) <= self.layers:
-            raise ValueError(f"{len(layers)} lines begin with 'layer', must be 1 to {self.layers}")
-        for i, (label, _, _) in enumerate(layers, 1):
-            if label != f"layer {i}":
-                raise ValueError(f"{shortened(label)} where 'layer {i}' must be")
-        gates = [in_full(self.token_ids(names.split()), g, label) for label, _, names in layers]
-        places = (np.array(gates) - self._first_gates[: len(gates)]).ravel()
-        if (wrong := np.flatnonzero((places < 0) | (places >= self._gate_kinds))).size:
-            layer, gate = divmod(int(wrong[0]), g)
-            raise ValueError(
-                f"layer {layer + 1}: {self.format.tokens[gates[layer][gate]]} is not in its place"
-            )
-        prompt = np.full(self.format.prompt_length, PAD, np.int32)
-        prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
-        prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
-        same_text(text, self.render(prompt))
-        return prompt
+        lines = [
+            f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold numbers modulo {self.modulus}. A gate "
+            "adds to the wire left of += the value of the expression right of it, modulo "
+            f"{self.modulus}; * is multiplication and comes before +.",
+            f"The layers are carried out one after the other. {self.reads}",
+            "What do all wires hold at the end? Answer with the numbers of u, then those of v, separated "
+            "by spaces.",
+        ]
+        return "\n".join(lines + self.render_layers(prompt))
+
+    def read_inputs(self, text: str) -> Int[np.ndarray, " inputs"]:
+        return self._numbers(text, "inputs")
 
     def parse_answer(self, text: str) -> Int[np.ndarray, " answer_length"]:
         return self._numbers(text, "answer")
@@ -242,66 +169,17 @@ class ArithmeticCircuit(AbstractTask):
             raise ValueError(f"{what}: must be {len(numbers)} numbers from 0 to {self.modulus - 1}")
         return numbers
 
-    def picture(
-        self,
-        prompt: Int[np.ndarray, " prompt_length"],
-        trace: Int[np.ndarray, " trace_length"],
-        answer: Int[np.ndarray, " answer_length"],
-    ) -> str | None:
-        """The layers from left to right with the value of every gate; None beyond 40 gates."""
-        g, text = self.gates_per_layer, self.format.tokens
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        names = tuple(TERMS)
-        layers = [
-            [
-                (
-                    i + g * (k % 2),
-                    int(self._operands[token][0]) + g * (1 - k % 2),
-                    int(self._operands[token][1]) + g * (1 - k % 2),
-                    names[(int(token) - self._first_gate) % len(names)],
-                    text[trace[k * g + i]],
-                )
-                for i, token in enumerate(layer)
-            ]
-            for k, layer in enumerate(gates[gates[:, 0] != PAD])
-        ]
-        wires = [f"{half}{i}" for half in "uv" for i in range(g)]
-        inputs = [text[token] for token in prompt[: 2 * g]]
-        return layered_picture(wires, inputs, layers, wide=self.wiring == "wide")
-
     @property
-    def _gate_kinds(self) -> int:
-        return len(TERMS) * comb(self.gates_per_layer, 2)
-
-    @property
-    def _gates_end(self) -> int:
-        return 2 * self.gates_per_layer + self.gates_per_layer * self.layers
-
-    @property
-    def _first_gate(self) -> int:
+    def first_gate(self) -> int:
         return FIRST + self.modulus
-
-    @cached_property
-    def _first_gates(self) -> np.ndarray:
-        """The token of the first kind of gate at each place, by [layer, place]."""
-        g = self.gates_per_layer
-        target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
-        return (self._first_gate + self._gate_kinds * target).astype(np.int32)
 
     # Tables over token ids, so that no token needs to be converted. A PAD gate changes nothing.
 
     @cached_property
-    def _operands(self) -> np.ndarray:
-        """The two wires of the other half that a gate reads, by [token]."""
-        pairs = combinations(range(self.gates_per_layer), 2)
-        wires = [pair for pair in pairs for _ in TERMS]
-        return np.array([(0, 0)] * self._first_gate + wires * (2 * self.gates_per_layer), np.int32)
-
-    @cached_property
     def _kinds(self) -> np.ndarray:
         """What a gate adds, by [token]: 0 for nothing, or one more than a place in TERMS."""
-        gates = len(self._operands) - self._first_gate
-        return np.array([0] * self._first_gate + [1, 2, 3, 4] * (gates // len(TERMS)), np.int32)
+        gates = len(self.operands) - self.first_gate
+        return np.array([0] * self.first_gate + [1, 2, 3, 4] * (gates // len(TERMS)), np.int32)
 
     @cached_property
     def _products(self) -> np.ndarray:
@@ -321,11 +199,9 @@ class ArithmeticCircuit(AbstractTask):
         table[FIRST:] = FIRST + (np.arange(p)[:, None] + np.arange(p)) % p
         return table
 
-    def _run(
+    def run(
         self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]
     ) -> tuple[Int[Array, " answer_length"], Int[Array, "layers g"]]:
-        """What the wires hold at the end, and each gate's value."""
-
         def layer(state, now):
             target, other, read, read_next = state
             kind, wires = now
@@ -335,7 +211,7 @@ class ArithmeticCircuit(AbstractTask):
             return (other, target, read_next, read), target
 
         u, v = inputs
-        each = lookup(self._kinds, gates), lookup(self._operands, gates)
+        each = lookup(self._kinds, gates), lookup(self.operands, gates)
         (target, other, *_), values = jax.lax.scan(layer, (u, v, v, u), each)
         u, v = (other, target) if self.layers % 2 else (target, other)
         return jnp.concatenate([u, v]), values
@@ -344,7 +220,7 @@ class ArithmeticCircuit(AbstractTask):
         self, onto: Int[Array, " g"], read: Int[Array, " g"], gates: Int[Array, "half g"]
     ) -> Int[Array, " g"]:
         """The inputs `onto`, each with its column of gates on the inputs `read` added."""
-        operands = lookup(read, lookup(self._operands, gates))
+        operands = lookup(read, lookup(self.operands, gates))
         added = lookup(self._products, lookup(self._kinds, gates), operands[..., 0], operands[..., 1])
         total = jax.lax.rem(jnp.sum(added, axis=0), jnp.int32(self.modulus))
         return lookup(self._sums, onto, total)

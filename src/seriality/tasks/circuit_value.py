@@ -26,10 +26,9 @@ their layers generate a group that holds A16. (With AND, OR, NAND and NOR alone 
 change affinely, by themselves, and two gates a layer would be a solvable group.)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from math import comb
 from typing import ClassVar
 
 import jax
@@ -38,23 +37,9 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from ..cost import Cost
-from ..instance import PAD, QUERY, UNASKED, Format
-from .base import (
-    FIRST,
-    SPECIAL,
-    AbstractTask,
-    in_full,
-    integer_fault,
-    lay_out,
-    line_after,
-    lookup,
-    refuse,
-    shortened,
-    size_fault,
-    uniform,
-)
-from .layered_picture import layered_picture
-from .texts import same_text
+from ..instance import Format
+from .base import FIRST, SPECIAL, in_full, lookup, shortened, uniform
+from .layered_circuit import AbstractLayeredCircuit
 
 OPERATIONS = {
     "AND": (0, 0, 0, 1),
@@ -69,12 +54,10 @@ OPERATIONS = {
 """The value of each operation at (0, 0), (0, 1), (1, 0), (1, 1)."""
 
 FIRST_INPUT = FIRST + 2  # values are FIRST + 0 and FIRST + 1
-MOST_GATES = 32
-"""The most gates to a layer: the vocabulary names every gate, and grows with their third power."""
 
 
 @dataclass(frozen=True)
-class CircuitValue(AbstractTask):
+class CircuitValue(AbstractLayeredCircuit):
     """Circuits of up to `layers` layers of `gates_per_layer` gates. Depth is the layers.
 
     `wiring` is "deep" (each layer reads the one below) or "wide" (all read the inputs: the control). The
@@ -89,14 +72,11 @@ class CircuitValue(AbstractTask):
     wiring: str = "deep"
 
     version: ClassVar[int] = 2
+    operations: ClassVar[tuple[str, ...]] = tuple(OPERATIONS)
+    most_gates: ClassVar[int] = 32
 
     def __post_init__(self) -> None:
-        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
-        faults += integer_fault("layers", self.layers, 1, 8)
-        if self.wiring not in ("deep", "wide"):
-            faults.append(f"wiring={self.wiring!r}: must be 'deep' or 'wide'; e.g. wiring='deep'")
-        g, n = self.gates_per_layer, self.layers
-        refuse("CircuitValue", faults or size_fault(g * n, gates_per_layer=g, layers=n))
+        self.check_dials()
 
     @cached_property
     def format(self) -> Format:
@@ -111,65 +91,25 @@ class CircuitValue(AbstractTask):
         ]
         return Format(
             tokens=(*SPECIAL, "0", "1", *inputs, *gates),
-            prompt_length=self._gates_end + 2 * self.gates_per_layer,
+            prompt_length=self.gates_end + 2 * self.gates_per_layer,
             trace_length=self.layers * self.gates_per_layer,
             answer_length=2 * self.gates_per_layer,
         )
-
-    @property
-    def max_depth(self) -> int:
-        return self.layers
-
-    def resized(self, max_depth: int) -> "CircuitValue":
-        return replace(self, layers=max_depth)
-
-    @property
-    def control(self) -> "CircuitValue | None":
-        """The wide circuits; None if this task is them."""
-        return None if self.wiring == "wide" else replace(self, wiring="wide")
-
-    @classmethod
-    def deep_and_wide(cls, gates: int = 32, *, narrow: int = 2) -> "tuple[CircuitValue, CircuitValue]":
-        """A deep-narrow and a shallow-wide task of as many gates: `narrow` a layer in gates / narrow layers,
-        and the other way round. To tell what depth does at equal work; inputs and answers are longer in the
-        shallow one.
-
-        >>> CircuitValue.deep_and_wide(32)[1]
-        CircuitValue(gates_per_layer=16, layers=2, wiring='deep')
-        """
-        faults = integer_fault("gates", gates, 4, 32) + integer_fault("narrow", narrow, 2, 2, MOST_GATES)
-        if not faults and (gates % narrow or not narrow <= gates // narrow <= MOST_GATES):
-            most = narrow * MOST_GATES
-            faults = [f"gates={gates}: must be a multiple of narrow={narrow}, from {narrow**2} to {most}"]
-        refuse("CircuitValue.deep_and_wide", faults)
-        return cls(narrow, gates // narrow), cls(gates // narrow, narrow)
 
     def distinct(self, depth: int) -> int:
         g = self.gates_per_layer
         return 2 ** (2 * g) * self.gate_kinds ** (g * depth)
 
-    def leading(self, depth: int) -> int:
-        return 2 * self.gates_per_layer + self.gates_per_layer * depth
-
     def draw(self, depth: Int[Array, ""], *, key: Key[Array, ""]):
         g = self.gates_per_layer
         kinds = np.repeat([2, self.gate_kinds], [2 * g, g * self.layers])
         bits, gates = jnp.split(uniform(kinds, key=key), [2 * g])
-        inputs = bits + (FIRST_INPUT + 2 * np.arange(2 * g))
-        gates = gates.reshape(self.layers, g) + self._first_gates
-        within = jnp.arange(self.layers)[:, None] < depth
-        gates = jnp.where(within, gates, PAD)
-        answer, values = self.run((bits + FIRST).reshape(2, g), gates)
-        prompt = lay_out(jnp.concatenate([inputs, gates.ravel()]), 2 * g)
-        trace = jnp.where(within, values, PAD).ravel()
-        asked = jnp.where(within, values, UNASKED).ravel()
-        labels = jnp.concatenate([jnp.full(2 * g, UNASKED, asked.dtype), asked, answer])
-        return prompt, labels, trace, answer
+        return self.assembled(depth, bits + (FIRST_INPUT + 2 * np.arange(2 * g)), bits + FIRST, gates)
 
     def reference(self, prompt: Int[Array, " prompt_length"]) -> Int[Array, " answer_length"]:
         g = self.gates_per_layer
         inputs = lookup(self.input_values, prompt[: 2 * g]).reshape(2, g)
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
+        gates = self.gates_of(prompt)
         if self.wiring == "deep":
             return self.run(inputs, gates)[0]
         # layer k changes half k % 2 by the other half's inputs
@@ -193,53 +133,24 @@ class CircuitValue(AbstractTask):
         return 2.0 ** (-2 * self.gates_per_layer)
 
     def render(self, prompt: Int[np.ndarray, " prompt_length"]) -> str:
-        g, text = self.gates_per_layer, self.format.tokens
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        read = {
-            "deep": "A gate reads what the wires hold when its layer begins.",
-            "wide": "A gate reads what the wires held at the start, before all layers.",
-        }[self.wiring]
-        return "\n".join(
-            [
-                f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold bits. The gate t^=OP(a,b) replaces the bit t "
-                "by t XOR OP(a,b), where OP is:",
-                "AND: 1 if a and b are 1. OR: 1 if a or b is 1. NAND: the opposite of AND. "
-                "NOR: the opposite of OR. GT: 1 if a is 1 and b is 0. LT: 1 if a is 0 and b is 1. "
-                "GE: the opposite of LT. LE: the opposite of GT.",
-                f"The layers are carried out one after the other. {read}",
-                "What do all wires hold at the end? Answer with the bits of u, a space, and the bits of v.",
-                f"inputs: {' '.join(text[t] for t in prompt[: 2 * g])}",
-                *(
-                    f"layer {i}: {' '.join(text[t] for t in layer)}"
-                    for i, layer in enumerate(gates[gates[:, 0] != PAD], 1)
-                ),
-            ]
-        )
-
-    def parse(self, text: str) -> Int[np.ndarray, " prompt_length"]:
         g = self.gates_per_layer
-        inputs = in_full(self.token_ids(line_after(text, "inputs").split()), 2 * g, "inputs")
-        layers = [line.partition(": ") for line in text.splitlines() if line.startswith("layer ")]
-        if not 1 <= len(layers) <= self.layers:
-            raise ValueError(f"{len(layers)} lines begin with 'layer', must be 1 to {self.layers}")
-        for i, (label, _, _) in enumerate(layers, 1):
-            if label != f"layer {i}":
-                raise ValueError(f"{shortened(label)} where 'layer {i}' must be")
-        gates = [in_full(self.token_ids(names.split()), g, label) for label, _, names in layers]
-        wanted = FIRST_INPUT + 2 * np.arange(2 * g)
+        lines = [
+            f"Wires u0 to u{g - 1} and v0 to v{g - 1} hold bits. The gate t^=OP(a,b) replaces the bit t "
+            "by t XOR OP(a,b), where OP is:",
+            "AND: 1 if a and b are 1. OR: 1 if a or b is 1. NAND: the opposite of AND. "
+            "NOR: the opposite of OR. GT: 1 if a is 1 and b is 0. LT: 1 if a is 0 and b is 1. "
+            "GE: the opposite of LT. LE: the opposite of GT.",
+            f"The layers are carried out one after the other. {self.reads}",
+            "What do all wires hold at the end? Answer with the bits of u, a space, and the bits of v.",
+        ]
+        return "\n".join(lines + self.render_layers(prompt))
+
+    def read_inputs(self, text: str) -> Int[np.ndarray, " inputs"]:
+        inputs = in_full(self.token_ids(text.split()), 2 * self.gates_per_layer, "inputs")
+        wanted = FIRST_INPUT + 2 * np.arange(len(inputs))
         if (wrong := np.flatnonzero((inputs != wanted) & (inputs != wanted + 1))).size:
             raise ValueError(f"inputs: {self.format.tokens[inputs[wrong[0]]]} is not in its place")
-        places = (np.array(gates) - self._first_gates[: len(gates)]).ravel()
-        if (wrong := np.flatnonzero((places < 0) | (places >= self.gate_kinds))).size:
-            layer, gate = divmod(int(wrong[0]), g)
-            raise ValueError(
-                f"layer {layer + 1}: {self.format.tokens[gates[layer][gate]]} is not in its place"
-            )
-        prompt = np.full(self.format.prompt_length, PAD, np.int32)
-        prompt[: 2 * g], prompt[-2 * g :] = inputs, QUERY
-        prompt[2 * g : 2 * g + len(places)] = np.concatenate(gates)
-        same_text(text, self.render(prompt))
-        return prompt
+        return inputs
 
     def render_answer(self, answer: Int[np.ndarray, " answer_length"]) -> str:
         bits = "".join({FIRST: "0", FIRST + 1: "1"}.get(token, "?") for token in answer.tolist())
@@ -259,53 +170,9 @@ class CircuitValue(AbstractTask):
         ]
         return "\n".join(f"layer {i}: {'uv'[(i - 1) % 2]} becomes {bits}" for i, bits in enumerate(values, 1))
 
-    def picture(
-        self,
-        prompt: Int[np.ndarray, " prompt_length"],
-        trace: Int[np.ndarray, " trace_length"],
-        answer: Int[np.ndarray, " answer_length"],
-    ) -> str | None:
-        """The layers from left to right with the value of every gate; None beyond 40 gates."""
-        g, text = self.gates_per_layer, self.format.tokens
-        gates = prompt[2 * g : self._gates_end].reshape(self.layers, g)
-        names = tuple(OPERATIONS)
-        layers = [
-            [
-                (
-                    i + g * (k % 2),
-                    int(self.operands[token][0]) + g * (1 - k % 2),
-                    int(self.operands[token][1]) + g * (1 - k % 2),
-                    names[(int(token) - self.first_gate) % len(names)],
-                    text[trace[k * g + i]],
-                )
-                for i, token in enumerate(layer)
-            ]
-            for k, layer in enumerate(gates[gates[:, 0] != PAD])
-        ]
-        wires = [f"{half}{i}" for half in "uv" for i in range(g)]
-        inputs = [text[token][-1] for token in prompt[: 2 * g]]
-        return layered_picture(wires, inputs, layers, wide=self.wiring == "wide")
-
-    @property
-    def gate_kinds(self) -> int:
-        """How many gates a target can have, with consecutive tokens: by operands, then by operation."""
-        return len(OPERATIONS) * comb(self.gates_per_layer, 2)
-
-    @property
-    def _gates_end(self) -> int:
-        return 2 * self.gates_per_layer + self.gates_per_layer * self.layers
-
     @property
     def first_gate(self) -> int:
-        """The token of the first gate of the first target; those of the next target follow."""
         return FIRST_INPUT + 4 * self.gates_per_layer
-
-    @cached_property
-    def _first_gates(self) -> np.ndarray:
-        """The token of the first kind of gate at each place, by [layer, place]."""
-        g = self.gates_per_layer
-        target = np.arange(g) + g * (np.arange(self.layers)[:, None] % 2)
-        return (self.first_gate + self.gate_kinds * target).astype(np.int32)
 
     # Tables over token ids, so that no token needs to be converted. A PAD gate changes nothing.
 
@@ -313,13 +180,6 @@ class CircuitValue(AbstractTask):
     def input_values(self) -> np.ndarray:
         """The value that an input's token gives its wire."""
         return (FIRST + np.arange(self.first_gate) % 2).astype(np.int32)
-
-    @cached_property
-    def operands(self) -> np.ndarray:
-        """The two wires of the other half that a gate reads, by [token]."""
-        pairs = combinations(range(self.gates_per_layer), 2)
-        wires = [pair for pair in pairs for _ in OPERATIONS]
-        return np.array([(0, 0)] * self.first_gate + wires * (2 * self.gates_per_layer), np.int32)
 
     @cached_property
     def _flips(self) -> np.ndarray:
@@ -338,8 +198,6 @@ class CircuitValue(AbstractTask):
     def run(
         self, inputs: Int[Array, "2 g"], gates: Int[Array, "layers g"]
     ) -> tuple[Int[Array, " answer_length"], Int[Array, "layers g"]]:
-        """What the wires hold at the end, and each gate's value."""
-
         def layer(state, now):
             target, other, read, read_next = state
             gate, wires = now

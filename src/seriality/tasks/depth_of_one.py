@@ -66,7 +66,7 @@ from .base import (
     shortened,
     uniform,
 )
-from .circuit_value import FIRST_INPUT, MOST_GATES, OPERATIONS, CircuitValue
+from .circuit_value import FIRST_INPUT, OPERATIONS, CircuitValue
 from .layered_picture import value_map
 from .texts import same_text
 
@@ -110,7 +110,7 @@ class DepthOfOne(AbstractTask):
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, MOST_GATES)
+        faults = integer_fault("gates_per_layer", self.gates_per_layer, 2, 3, CircuitValue.most_gates)
         faults += integer_fault("layers", self.layers, 1, 8, MOST_LAYERS)
         if self.question not in ("depth", "choice"):
             faults.append(f"question={self.question!r}: must be 'depth' or 'choice'; e.g. question='depth'")
