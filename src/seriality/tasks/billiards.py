@@ -302,8 +302,8 @@ class Billiards(AbstractTask):
                 raise ValueError(
                     f"disc {i + 1}: velocity {values[2:]} must lie in -{self.speed}..{self.speed}"
                 )
-            if self.render_line(i, values) != line:
-                raise ValueError(f"disc {shortened(line)}: must be {self.render_line(i, values)!r}")
+            if _line(values) != line:
+                raise ValueError(f"disc {shortened(line)}: must be {_line(values)!r}")
             numbers += values
         places = np.array(numbers).reshape(-1, 4)[:, :2]
         for i in range(self._moving):
@@ -326,11 +326,6 @@ class Billiards(AbstractTask):
         prompt = np.array(tokens, np.int32)
         same_text(text, self.render(prompt))
         return prompt
-
-    def render_line(self, disc: int, values: list[int]) -> str:
-        """What a line says of a disc: its cell and its velocity."""
-        x, y, u, v = values
-        return f"cell ({x}, {y}) velocity ({u}, {v})"
 
     def picture(
         self,
@@ -474,7 +469,7 @@ class Billiards(AbstractTask):
     # Candidates
 
     def _candidate(self, depth: Int[Array, ""], key: Key[Array, ""]):
-        n, places = self._moving, n_places(self._moving)
+        n, places = self._moving, self._moving * PLACES
         choices = [self._room] * (2 * places) + [2 * self.speed + 1] * (2 * n) + [2**16] * 2
         drawn = uniform(np.array(choices), key=key)
         spots = drawn[: 2 * places].reshape(n, -1, 2) + self.radius
@@ -564,9 +559,10 @@ class Billiards(AbstractTask):
         return ticks.astype(jnp.int32), certain, names, trace, answer
 
 
-def n_places(discs: int) -> int:
-    """All places that are tried for the discs of a candidate."""
-    return discs * PLACES
+def _line(values: list[int]) -> str:
+    """What a line says of a disc: its cell and its velocity."""
+    x, y, u, v = values
+    return f"cell ({x}, {y}) velocity ({u}, {v})"
 
 
 def _integer(word: str) -> int:
