@@ -271,8 +271,7 @@ class Billiards(AbstractTask):
             "the middle of its cell. Velocities are in cells a second.",
         ]
         for i in range(self._moving):
-            x, y, u, v = numbers[4 * i : 4 * i + 4]
-            lines.append(f"Disc {i + 1}: cell ({x}, {y}) velocity ({u}, {v})")
+            lines.append(f"Disc {i + 1}: {_line(numbers[4 * i : 4 * i + 4])}")
         digits = "".join(map(str, numbers[4 * n : 4 * n + DIGITS]))
         lines.append(f"Time: {int(digits[:-1])}.{digits[-1]} seconds")
         if self.question == "positions":
