@@ -87,10 +87,10 @@ DIVIDED = {
         "Billiards(collisions=2, balls=3, precision=24, radius=2, speed=7, present='all', question='positions')",  # noqa: E501
         1,
     ): "59d13c84942ff81e",
-    (
+    (  # until 2026-11-27 by the whole prompt; no record is of a set so divided
         "OccludedBalls(collisions=2, balls=3, height=12, visible=4, hidden=16, speed=3, contact='hard')",
         1,
-    ): "50f80c3023ce6a47",
+    ): "d483d7cac559ad83",
     (
         "GradeSchool(chain=2, operations=4, distractors=1, givens=5, modulus=23, reads='results')",
         1,
