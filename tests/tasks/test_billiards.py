@@ -159,6 +159,15 @@ def test_one_disc_stepped_and_unfolded_agree():
         assert [int(mpmath.floor(x)) for x in end[0]] == (answer - zero).tolist()
 
 
+@pytest.mark.parametrize("depth", [1, 4])
+def test_no_cell_is_likelier_than_stated_with_others_or_alone(depth):
+    for task in (SMALL, SMALL.control):
+        answers = np.asarray(task.sample(4096, key=KEY, depth=depth).answer)
+        most = np.unique(answers, axis=0, return_counts=True)[1].max() / 4096
+        assert most < task.guess_rate + 5 * np.sqrt(task.guess_rate / 4096)
+        assert most > task.guess_rate / 5  # so it says something
+
+
 def test_kinetic_energy_is_the_answer_to_the_macrostate_and_the_chain_agrees():
     task = Billiards(question="macrostates")
     batch = sampled(task)

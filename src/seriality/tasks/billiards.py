@@ -184,9 +184,11 @@ class Billiards(AbstractTask):
 
     @property
     def guess_rate(self) -> float:
-        """Twice the share of one cell, or of the likeliest Σ v² before any candidate is rejected."""
+        """Twice the share of one cell, or of the likeliest Σ v² before any candidate is rejected. A disc
+        alone is oftenest in a corner, where one wall soon follows the other: 1 / room is twice what was seen
+        in ten settings (at most 0.46 / room, at depth 1)."""
         if self.question == "positions":
-            return min(0.5, 2 / self._room**2)
+            return min(0.5, 1 / self._room if self.present == "one" else 2 / self._room**2)
         square = np.bincount(np.arange(-self.speed, self.speed + 1) ** 2) / (2 * self.speed + 1)
         total = np.ones(1)
         for _ in range(2 * self._moving):
