@@ -16,6 +16,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import bdtrc
 
 from .cost import Cost
 from .instance import PAD, QUERY, UNASKED, Instances
@@ -28,7 +29,9 @@ COUNT = 2048
 FEW = 64
 """Instances where each is looked at by itself."""
 SIGMAS = 5.0
-"""How many standard errors a rate may lie above what is stated."""
+"""How many standard errors the number of different prompts may lie below what is stated."""
+ALARM = 1e-6
+"""How likely a check of a rate may fail a task that keeps to what it states."""
 
 
 class Broken(Exception):
@@ -286,16 +289,17 @@ def _answers(task: AbstractTask, count: int) -> str:
     rate = majority_rate(task, batch)
     _want(task.guess_rate < 1, "one answer is right for all instances, by the stated guess_rate")
     _want(
-        rate <= task.guess_rate + _room(task, count),
+        rate <= _largest_rate(task, count),
         f"one answer is right for {rate:.3f} of {count} instances, stated is at most {task.guess_rate:.3f}",
     )
     return f"majority baseline {rate:.3f}, stated at most {task.guess_rate:.3f}"
 
 
-def _room(task: AbstractTask, count: int) -> float:
-    """By how much a rate read from `count` instances may exceed the stated one: of rare answers five may be
-    equal."""
-    return max(SIGMAS * math.sqrt(task.guess_rate * (1 - task.guess_rate) / count), SIGMAS / count)
+def _largest_rate(task: AbstractTask, count: int) -> float:
+    """The share of `count` instances that one of the 1 / guess_rate likeliest answers has, at most, by chance
+    (the tail of a binomial distribution, and a union bound)."""
+    above = bdtrc(np.arange(count + 1), count, task.guess_rate)
+    return float(np.argmax(above <= ALARM * task.guess_rate)) / count
 
 
 def majority_rate(task: AbstractTask, batch: Instances) -> float:
@@ -311,7 +315,7 @@ def _scores(task: AbstractTask, count: int) -> str:
     shifted = jnp.asarray(np.roll(batch.answer, 1, axis=0))
     rate = float(np.mean(np.asarray(task.score(shifted, batch))))
     _want(
-        rate <= task.guess_rate + _room(task, count),
+        rate <= _largest_rate(task, count),
         f"a neighbour's answer is right for {rate:.3f} of {count} instances",
     )
     for wrong in (PAD, QUERY):

@@ -4,13 +4,14 @@ import sys
 import types
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
+from math import comb, fsum
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from seriality.conformance import CHECKS, check_task
+from seriality.conformance import CHECKS, _largest_rate, check_task
 from seriality.cost import Cost
 from seriality.instance import PAD, QUERY, Format
 from seriality.tasks import TASKS, AbstractTask, UnusableTask
@@ -299,6 +300,27 @@ def test_a_fault_is_noticed_and_said(task, check, said):
     assert fault.startswith(f"{check}: ")
     assert said in fault
     assert "\n" not in fault
+
+
+@dataclass(frozen=True)
+class Rated(Modular):
+    rate: float = 0.5
+
+    @property
+    def guess_rate(self):
+        return self.rate
+
+
+@pytest.mark.parametrize(("rate", "count"), [(1 / 625, 512), (0.5, 64), (1 / 7, 100), (1e-6, 2048)])
+def test_how_often_an_answer_may_be_right_by_chance(rate, count):
+    """More often than so: for none of 1 / rate answers, but once in a million checks; by the sum itself."""
+
+    def tail(most):
+        each = (comb(count, k) * rate**k * (1 - rate) ** (count - k) for k in range(most + 1, count + 1))
+        return fsum(each)
+
+    most = round(_largest_rate(Rated(rate=rate), count) * count)
+    assert tail(most) <= 1e-6 * rate < tail(most - 1)
 
 
 @dataclass(frozen=True)

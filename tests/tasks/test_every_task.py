@@ -99,6 +99,16 @@ def test_the_contract_is_kept(task):
 
 
 @pytest.mark.parametrize(
+    "task",
+    {type(task): task.control for task in reversed(EXAMPLES) if task.control is not None}.values(),
+    ids=str,
+)
+def test_answers_of_controls_are_right_and_as_various_as_stated(task):
+    found = check_task(task, count=512, only=["reference", "answers", "scores"])
+    assert found.passed, str(found)
+
+
+@pytest.mark.parametrize(
     ("task", "depth"),
     [(Words("Z60", length=3), 2), (ElementaryAutomaton(width=4, steps=3), 2), (CircuitValue(2, 2), 1)],
     ids=str,
