@@ -285,14 +285,18 @@ def _uniqueness(task: AbstractTask, count: int) -> str:
 
 
 def _answers(task: AbstractTask, count: int) -> str:
-    batch = _deepest(task, count)
-    rate = majority_rate(task, batch)
     _want(task.guess_rate < 1, "one answer is right for all instances, by the stated guess_rate")
+    return f"majority baseline {_kept_rate(task, count):.3f}, stated at most {task.guess_rate:.3f}"
+
+
+def _kept_rate(task: AbstractTask, count: int) -> float:
+    """The share for which one answer is right, no larger than stated."""
+    rate = majority_rate(task, _deepest(task, count))
     _want(
         rate <= _largest_rate(task, count),
         f"one answer is right for {rate:.3f} of {count} instances, stated is at most {task.guess_rate:.3f}",
     )
-    return f"majority baseline {rate:.3f}, stated at most {task.guess_rate:.3f}"
+    return rate
 
 
 def _largest_rate(task: AbstractTask, count: int) -> float:
@@ -398,7 +402,11 @@ def _control(task: AbstractTask, count: int) -> str:
         f"its span grows by {its_grown} from depth {smaller.max_depth} to {task.max_depth}, "
         f"the task's by {grown}; a task too small for its control to be faster passes at larger dials",
     )
-    return f"same layout; its span grows by {its_grown} where the task's grows by {grown}"
+    rate = _kept_rate(control, count)
+    return (
+        f"same layout; its span grows by {its_grown} where the task's grows by {grown}; majority baseline "
+        f"{rate:.3f}"
+    )
 
 
 def _text(task: AbstractTask, count: int) -> str:

@@ -231,6 +231,17 @@ class ShortControl(Modular):
 
 
 @dataclass(frozen=True)
+class GuessableControl(Modular):
+    @property
+    def guess_rate(self):
+        return 0.05 if self.wide == "yes" else super().guess_rate
+
+    @property
+    def control(self):
+        return None if self.wide == "yes" else GuessableControl(self.length, "yes")
+
+
+@dataclass(frozen=True)
 class TextOfDepth(Modular):
     def render(self, prompt):
         return super().render(np.where(np.arange(len(prompt)) == 1, FIRST, prompt))
@@ -286,6 +297,7 @@ class ReadsAnything(Modular):
         (WrongCost(), "cost", "declares Cost(work=74, span=45), the meter reads Cost(work=73, span=45)"),
         (SerialControl(), "control", "its span grows by 21 from depth 3 to 6, the task's by 21"),
         (ShortControl(), "control", "its prompt_length is 6, the task's 7"),
+        (GuessableControl(), "control", "stated is at most 0.050"),
         (TextOfDepth(), "text", "is another prompt"),
         (ReadsLabels(), "text", "parse reads a question with 'W' altered at character 0"),
         (Mute(), "text", "a question is empty"),
