@@ -858,16 +858,17 @@ def _print_score(found: "Score") -> None:
             f"{row.low:.3f} to {row.high:.3f}",
             f"{row.baseline:.3f}",
         )
-    typer.echo(f"{found.task}, seed {found.seed}, split {found.split}")
+    given = ", rows without a prediction left out" if found.given_only else ""
+    typer.echo(f"{found.task}, seed {found.seed}, split {found.split}{given}")
     Console(highlight=False).print(table)
-    typer.echo(f"reach: {found.reach} (the largest depth up to which at least 90 % are right)")
+    typer.echo(f"reach: {found.reach} (of all depths scored up to it at least 90 % are right)")
     if len(found.rows) < found.max_depth:
         typer.echo(
             f"scored: {len(found.rows)} of the depths 1..{found.max_depth}, those that occur; of the others "
             "nothing is known"
         )
     if shared := [row.depth for row in found.rows if row.depth <= found.shared_depth]:
-        typer.echo(f"depths up to {shared[-1]}: too few questions to divide, training holds them too")
+        typer.echo(f"depths up to {shared[-1]}: few questions, whose answers deeper training rows may hold")
     if found.elsewhere:
         typer.echo(f"{found.elsewhere:,} rows are of other splits and were left out; --split all scores them")
     for fault in (found.unreadable, found.missing):

@@ -286,7 +286,8 @@ def _uniqueness(task: AbstractTask, count: int) -> str:
 
 def _answers(task: AbstractTask, count: int) -> str:
     _want(task.guess_rate < 1, "one answer is right for all instances, by the stated guess_rate")
-    return f"majority baseline {_kept_rate(task, count):.3f}, stated at most {task.guess_rate:.3f}"
+    rate, largest = _kept_rate(task, count), _largest_rate(task, count)
+    return f"majority baseline {rate:.3f}; stated {task.guess_rate:.3f}, by chance up to {largest:.3f}"
 
 
 def _kept_rate(task: AbstractTask, count: int) -> float:

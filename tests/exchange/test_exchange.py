@@ -215,7 +215,7 @@ def test_what_would_not_fit_is_refused_before_the_disk_is_full(tmp_path, name, m
     task = PointerChase(hops=2, nodes=16)
     small, large = Plan(task, (1, 2), 100), Plan(task, (1, 2), 10**7)
     with pytest.raises(
-        Refused, match=r"would take about \d+\.\d GB, and 0\.0 GB are free; ask for fewer rows"
+        Refused, match=r"would take about \d+\.\d [MG]B, and 600\.0 kB are free; ask for fewer rows"
     ):
         export(large, tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -313,6 +313,7 @@ def test_bad_rows_are_counted_and_named(exported, tmp_path):
         {"id": name[16], "prediction": "no idea"},
         {"id": name[17], "prediction": [1, 2]},
         {"id": name[18], "prediction": [True]},
+        {"id": name[20], "prediction": rows[20]["answer_tokens"][0]},
     ]
     file = write_rows(tmp_path / "p.jsonl", good + bad)
     with open(file, "a") as opened:
@@ -322,7 +323,7 @@ def test_bad_rows_are_counted_and_named(exported, tmp_path):
     counted = {fault.what.partition(" ")[2][:12]: fault.count for fault in found.faults}
     assert counted == {
         "that are no ": 4,
-        "without an i": 3,  # 5, None, no id
+        "without an i": 3,  # 5, no id, a number
         "with an unkn": 3,
         "of another t": 1,
         "of another e": 1,
@@ -365,10 +366,49 @@ def test_values_nested_without_end_are_told_in_short(exported, tmp_path):
     assert all(len(str(fault)) < 1000 for fault in found.faults)
 
 
-def test_a_token_alone_is_an_answer_of_one(exported, tmp_path):
+@pytest.mark.parametrize("prediction", ["answer", "answer_tokens"])
+def test_a_number_is_refused_as_it_may_be_an_answer_or_a_token(exported, tmp_path, prediction):
+    """pandas makes such numbers of answers of digits."""
     _, _, rows = exported
-    given = [{"id": row["id"], "prediction": row["answer_tokens"][0]} for row in rows]
-    assert score(TASK, write_rows(tmp_path / "p.jsonl", given), split="all").rows[0].right == COUNT
+    values = [row[prediction] if prediction == "answer" else row[prediction][0] for row in rows]
+    given = [{"id": row["id"], "prediction": int(value)} for row, value in zip(rows, values, strict=True)]
+    with pytest.raises(Refused, match=r"120 rows without .* a prediction as text or a list of token ids"):
+        score(TASK, write_rows(tmp_path / "p.jsonl", given), split="all")
+
+
+def test_null_is_no_prediction(exported, tmp_path):
+    _, _, rows = exported
+    given = answered(rows[:COUNT])
+    for row in given[::2]:
+        row["prediction"] = None
+    file = write_rows(tmp_path / "p.jsonl", given)
+    whole, part = score(TASK, file, split="all"), score(TASK, file, split="all", given_only=True)
+    assert (whole.faults, part.faults) == ((), ())
+    assert (whole.rows[0].asked, whole.rows[0].right, whole.missing.count) == (COUNT, COUNT // 2, COUNT // 2)
+    assert (part.rows[0].asked, part.rows[0].right, part.missing.count) == (COUNT // 2, COUNT // 2, 0)
+    assert (whole.given_only, part.given_only) == (False, True)
+    for row in given:
+        row["prediction"] = None
+    with pytest.raises(Refused, match="no row can be scored: none has a prediction"):
+        score(TASK, write_rows(file, given), split="all")
+
+
+def test_what_cannot_be_read_counts_where_the_row_does(exported, tmp_path):
+    _, _, rows = exported
+    given = [{"id": row["id"], "prediction": "?"} for row in rows]
+    found = score(TASK, write_rows(tmp_path / "p.jsonl", given), split="test")
+    asked = sum(row["split"] == "test" for row in rows)
+    assert found.unreadable.count == asked < len(rows)
+    assert found.elsewhere == len(rows) - asked
+
+
+def test_scores_do_not_depend_on_how_much_is_held_at_a_time(exported, tmp_path, monkeypatch):
+    _, _, rows = exported
+    file = write_rows(tmp_path / "p.jsonl", [*answered(rows[::3]), {"id": rows[1]["id"], "prediction": "?"}])
+    whole = score(TASK, file)
+    monkeypatch.setattr(plan_module, "TOKENS", 1)
+    monkeypatch.setattr(files_module, "BYTES", 100)
+    assert score(TASK, file) == whole
 
 
 def test_columns_that_are_no_text_are_refused(exported, tmp_path):

@@ -13,7 +13,8 @@ COLUMNS = {
     "solution": "the serial steps as text: a chain of thought",
     "answer": "a right answer as text",
     "prompt_tokens": "the question as token ids; it ends with a QUERY for each token of the answer",
-    "labels": "the token that is right at each place of the prompt; -1 where nothing is asked",
+    "labels": "the token that is right at each place of the prompt: the answer at its QUERYs, in some tasks "
+    "steps on the way before them; -1 where nothing is asked",
     "trace_tokens": "the serial steps as token ids, PAD at the end",
     "answer_tokens": "a right answer as token ids",
 }
@@ -84,12 +85,22 @@ def card(about: dict[str, Any], file: Path, counts: dict[str, dict[int, int]]) -
         "",
         "```python",
         "from datasets import load_dataset",
-        f'rows = load_dataset("{kind}", data_files="{file.name}", split="train")',
+        f'rows = load_dataset("{kind}", data_files={json.dumps(file.name)}, split="train")',
         'test = rows.filter(lambda row: row["split"] == "test")',
         "```",
         "",
         '(To Hugging Face every row of a file is `split="train"`; the column tells the splits of this set.) '
-        "A file of predictions has the columns `id` and `prediction`: an answer's text, or its token ids.",
+        "A file of predictions has the columns `id` and `prediction`: an answer's text, or the list of its "
+        "token ids (those that stand at the QUERYs).",
+        *(
+            [
+                "",
+                "pandas takes answers of digits for numbers: read the file with `pandas.read_json(..., "
+                "lines=True, dtype=False)`.",
+            ]
+            if kind == "json"
+            else []
+        ),
         "",
         score if typed else "`seriality.exchange.score` scores it, in Python.",
         "",

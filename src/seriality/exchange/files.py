@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.filesize import decimal
 
 from ..tasks.base import shortened
 from .plan import Refused, Unusable
@@ -19,8 +20,8 @@ LONGEST_LINE = 2**20
 """The most characters of a line of predictions; what is longer is a fault of that row."""
 BEGINNING = 200
 """The bytes that are kept of a line that is no row."""
-ROWS = 4096
-"""Rows read at a time."""
+ROWS, BYTES = 4096, 2**25
+"""Rows, or bytes of them, read at a time."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def _within_room(write: Write, partial: Path, file: Path, rows: int) -> Write:
         free = shutil.disk_usage(file.parent).free
         if size / done * (rows - done) > free:
             raise Refused(
-                f"file {str(file)!r} would take about {size / done * rows / 1e9:,.1f} GB, and "
-                f"{(free + size) / 1e9:,.1f} GB are free; ask for fewer rows, or name another folder"
+                f"file {str(file)!r} would take about {decimal(size * rows // done)}, and "
+                f"{decimal(free + size)} are free; ask for fewer rows, or name another folder"
             )
 
     return append
@@ -145,7 +146,9 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
     ids: list[Any] = []
     given: list[Any] = []
     named: set[str] = set()
-    for row in _json_rows(file):
+    read = 0
+    for row, size in _json_rows(file):
+        read += size
         if isinstance(row, NoRow):
             ids.append(row)
             given.append(None)
@@ -153,9 +156,9 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
             named |= {"id", "prediction"} & row.keys()
             ids.append(row.get("id"))
             given.append(row.get("prediction"))
-        if len(ids) == ROWS:
+        if len(ids) == ROWS or read > BYTES:
             yield ids, given
-            ids, given = [], []
+            ids, given, read = [], [], 0
     if missing := {"id", "prediction"} - named:
         wanted = " or ".join(map(repr, sorted(missing)))
         broken = [f"; {shortened(each.text)} is no JSON object" for each in ids if isinstance(each, NoRow)]
@@ -164,8 +167,8 @@ def predictions(file: Path) -> Iterator[tuple[list[Any], ...]]:
         yield ids, given
 
 
-def _json_rows(file: Path) -> Iterator[dict[str, Any] | NoRow]:
-    """The rows of a file of JSON lines."""
+def _json_rows(file: Path) -> Iterator[tuple[dict[str, Any] | NoRow, int]]:
+    """The rows of a file of JSON lines, with their bytes."""
     with open(file, "rb") as opened:
         while line := opened.readline(LONGEST_LINE):
             end = line
@@ -177,4 +180,6 @@ def _json_rows(file: Path) -> Iterator[dict[str, Any] | NoRow]:
                 row = json.loads(line) if end is line else None
             except (ValueError, RecursionError):
                 row = None
-            yield row if isinstance(row, dict) else NoRow(line[:BEGINNING].decode(errors="replace").strip())
+            if not isinstance(row, dict):
+                row = NoRow(line[:BEGINNING].decode(errors="replace").strip())
+            yield row, len(line)

@@ -68,6 +68,8 @@ class Score:
     task: str
     split: str
     seed: int
+    given_only: bool
+    """Whether rows without a prediction were left out."""
     rows: tuple[DepthScore, ...]
     max_depth: int
     """The largest depth of the task that was exported."""
@@ -98,7 +100,8 @@ def score(
     Answers are made again from the ids. Of every depth that occurs, all rows of the split count, those
     without a prediction as wrong; with `given_only` just those given. `split` is "all" or one of SPLITS.
     Rows without a usable id, of another task, twice there or of a wrong type are counted, named and left
-    out; of an id that is there twice the first counts. Memory: one bit for each instance exported.
+    out; of an id that is there twice the first counts, and a prediction that is null counts as none. A number
+    is of a wrong type: it may be an answer or a token. Memory: one bit for each instance exported.
     """
     if split not in (*SPLITS, "all"):
         raise Refused(f"split is {split!r}, allowed are {', '.join(SPLITS)} and all")
@@ -136,7 +139,7 @@ class _Reading:
             kind: Fault(text)
             for kind, text in {
                 "line": "lines that are no JSON object",
-                "type": "rows without an id as text and a prediction as text or token ids",
+                "type": "rows without an id as text and a prediction as text or a list of token ids",
                 "id": "rows with an unknown id",
                 "task": f"rows of another task, other dials or another version than {task!r}",
                 "source": "rows of another export (count or seed) than most",
@@ -147,10 +150,10 @@ class _Reading:
     def take(self, first: int, ids: list[Any], given: list[Any]) -> None:
         if self.source is None:
             self._choose(ids)
-        kept: list[tuple[int, Id, np.ndarray]] = []
+        kept: list[tuple[int, Id, np.ndarray, str]] = []
         for row, (name, prediction) in enumerate(zip(ids, given, strict=True), first + 1):
             if (found := self._identified(row, name, prediction)) is not None:
-                kept.append((row, found, self._answer(row, prediction)))
+                kept.append((row, found, *self._answer(prediction)))
         if not self.size and kept:  # a power of two, so that a file of few rows is soon scored
             self.size = at_a_time(self.task, 1 << (len(kept) - 1).bit_length())
         for start in range(0, len(kept), max(1, self.size)):
@@ -171,9 +174,7 @@ class _Reading:
         if isinstance(name, NoRow):
             self.faults["line"].add(row, shortened(name.text))
             return None
-        if not isinstance(name, str) or (
-            not isinstance(prediction, str | list) and type(prediction) is not int
-        ):
+        if not isinstance(name, str) or not isinstance(prediction, str | list | None):
             self.faults["type"].add(row, f"id {_quoted(name)}, prediction {_quoted(prediction)}")
             return None
         found = read_id(name)
@@ -185,6 +186,8 @@ class _Reading:
             return None
         if not 1 <= found.depth <= found.most or found.seed >= 2**32:
             self.faults["id"].add(row, shortened(name, 100))
+            return None
+        if prediction is None:  # as if the row were not there
             return None
         assert self.source is not None
         if (found.most, found.count, found.seed) != (self.source.most, self.source.count, self.source.seed):
@@ -209,33 +212,30 @@ class _Reading:
                 self.codes[found.most] = ""
         return self.codes.get(found.most) == found.code
 
-    def _answer(self, row: int, prediction: str | int | list[Any]) -> np.ndarray:
-        """The answer's tokens, of one also without brackets; all PAD, which is right nowhere, if it cannot be
-        read."""
+    def _answer(self, prediction: str | list[Any]) -> tuple[np.ndarray, str]:
+        """The answer's tokens, and nothing; or PAD, which is right nowhere, and why it cannot be read."""
         length, vocabulary = self.task.format.answer_length, self.task.format.vocabulary
         try:
             if isinstance(prediction, str):
                 if len(prediction) > LONGEST_ANSWER:
                     raise ValueError(f"a text of {len(prediction):,} characters")
-                return np.asarray(self.task.parse_answer(prediction), np.int32)
-            tokens = [prediction] if isinstance(prediction, int) else prediction
-            whole = all(type(token) is int and 0 <= token < vocabulary for token in tokens)
-            if not whole or len(tokens) != length:
+                return np.asarray(self.task.parse_answer(prediction), np.int32), ""
+            whole = all(type(token) is int and 0 <= token < vocabulary for token in prediction)
+            if not whole or len(prediction) != length:
                 raise ValueError(
-                    f"{len(tokens)} tokens, must be {length} whole numbers in 0..{vocabulary - 1}"
+                    f"{len(prediction)} tokens, must be {length} whole numbers in 0..{vocabulary - 1}"
                 )
-            return np.array(tokens, np.int32)
+            return np.array(prediction, np.int32), ""
         except ValueError as error:
-            self.unreadable.add(row, f"{_quoted(prediction)} ({' '.join(str(error).split())[:120]})")
-            return np.zeros(length, np.int32)
+            return np.zeros(length, np.int32), f"{_quoted(prediction)} ({' '.join(str(error).split())[:120]})"
 
-    def _score(self, rows: list[tuple[int, Id, np.ndarray]]) -> None:
-        depth = np.array([found.depth for _, found, _ in rows])
-        index = np.array([found.index for _, found, _ in rows])
+    def _score(self, rows: list[tuple[int, Id, np.ndarray, str]]) -> None:
+        depth = np.array([found.depth for _, found, *_ in rows])
+        index = np.array([found.index for _, found, *_ in rows])
         assert self.source is not None
         instances, splits = made(self.task, self.source.seed, depth, index, self.size)
         pad = self.size - len(rows)
-        answers = jnp.asarray(np.pad(np.stack([answer for *_, answer in rows]), ((0, pad), (0, 0))))
+        answers = jnp.asarray(np.pad(np.stack([answer for _, _, answer, _ in rows]), ((0, pad), (0, 0))))
         commonest = np.stack([self._commonest(each) for each in depth.tolist()])
         guesses = jnp.asarray(np.pad(commonest, ((0, pad), (0, 0))))
         padded = _padded(instances, pad)
@@ -243,6 +243,9 @@ class _Reading:
         is_guessed = np.asarray(right(self.task, guesses, padded))[: len(rows)]
         wanted = self._wanted(splits)
         self.elsewhere += int(np.sum(~wanted))
+        for (row, *_, unread), counts in zip(rows, wanted, strict=True):
+            if unread and counts:
+                self.unreadable.add(row, unread)
         for counter, which in (
             (self.given, wanted),
             (self.right, wanted & is_right),
@@ -257,12 +260,13 @@ class _Reading:
         """The commonest answer among training instances of this depth (of all, if none is for training)."""
         if depth not in self.commonest:
             most = at_a_time(self.task, BASELINE)
-            found = [
-                made(self.task, 2**32 - 1, np.full(most, depth), np.arange(first, first + most), most)
-                for first in range(0, BASELINE, most)
-            ]
-            answers = np.concatenate([instances.answer for instances, _ in found])
-            training = np.concatenate([splits for _, splits in found]) == SPLITS["train"]
+            answers, training = [], []
+            for first in range(0, BASELINE, most):
+                index = np.arange(first, first + most)
+                instances, splits = made(self.task, 2**32 - 1, np.full(most, depth), index, most)
+                answers.append(np.array(instances.answer))  # no view, which would keep all of the instances
+                training.append(splits == SPLITS["train"])
+            answers, training = np.concatenate(answers), np.concatenate(training)
             answers = answers[training if training.any() else slice(None)]
             values, counts = np.unique(answers, axis=0, return_counts=True)
             self.commonest[depth] = values[np.argmax(counts)]
@@ -271,7 +275,7 @@ class _Reading:
     def score(self, given_only: bool) -> Score:
         faults = tuple(fault for fault in self.faults.values() if fault.count)
         if not self.given:
-            said = "; ".join(map(str, faults))
+            said = "; ".join(map(str, faults)) or "none has a prediction"
             if self.elsewhere:
                 said = f"{self.elsewhere:,} rows are not of split {self.split!r}: --split all scores them"
             raise Unusable(f"no row can be scored: {said}")
@@ -306,6 +310,7 @@ class _Reading:
             task=repr(self.task),
             split=self.split,
             seed=seed,
+            given_only=given_only,
             rows=tuple(rows),
             max_depth=self.task.max_depth,
             shared_depth=min(shared_depth(self.task), self.task.max_depth),
