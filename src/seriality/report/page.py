@@ -48,6 +48,12 @@ CAPTIONS = {
 }
 
 
+LEADS = (
+    "Which models compute in parallel, and which solve problems that are serial? Table 1 of “The Serial "
+    "Scaling Hypothesis”, with the paper's ticks replaced by measurements.",
+    "How deep does one solver reach on serial tasks, and on twins of them that have a shortcut?",
+)
+"""What the page answers: of a study of solvers, and of one that compares tasks."""
 MARK = "<!doctype html>\n<!-- A report of seriality. -->\n"
 """How every page begins."""
 
@@ -91,7 +97,8 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
                 drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
         sections.append(_section(summary, drawn))
     fresh = folder / f".{os.getpid()}.html"  # an old page is replaced whole or not at all
-    fresh.write_text(_page(sections), encoding="utf-8", errors="replace")
+    lead = LEADS[all(summary.compares_tasks for summary in found)]
+    fresh.write_text(_page(lead, sections), encoding="utf-8", errors="replace")
     fresh.replace(out)
     return paths
 
@@ -126,7 +133,7 @@ def _begins(file: Path, mark: str) -> bool:
     return False
 
 
-def _page(sections: Iterable[Markup]) -> str:
+def _page(lead: str, sections: Iterable[Markup]) -> str:
     style = Markup(files("seriality.report").joinpath("page.css").read_text(encoding="utf-8"))
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     head = (
@@ -140,12 +147,7 @@ def _page(sections: Iterable[Markup]) -> str:
     intro = element(
         "header",
         element("h1", "Serial compute, measured"),
-        element(
-            "p",
-            "Which models compute in parallel, and which solve problems that are serial? Table 1 of “The "
-            "Serial Scaling Hypothesis”, with the paper's ticks replaced by measurements.",
-            cls="lead",
-        ),
+        element("p", lead, cls="lead"),
     )
     body = element("body", element("main", intro, *sections))
     return f"{MARK}{element('html', element('head', *head), body, lang='en')}\n"
