@@ -132,7 +132,7 @@ class _Reading:
         self.guessed: Counter[int] = Counter()
         self.elsewhere = 0
         self.size = 0
-        """Instances made again at a time: one compiled program for all of the file."""
+        """Instances made again at a time."""
         self.commonest: dict[int, np.ndarray] = {}
         self.unreadable = Fault("answers that are none of this task's, counted as wrong")
         self.faults = {
@@ -154,9 +154,11 @@ class _Reading:
         for row, (name, prediction) in enumerate(zip(ids, given, strict=True), first + 1):
             if (found := self._identified(row, name, prediction)) is not None:
                 kept.append((row, found, *self._answer(prediction)))
-        if not self.size and kept:  # a power of two, so that a file of few rows is soon scored
-            self.size = at_a_time(self.task, 1 << (len(kept) - 1).bit_length())
-        for start in range(0, len(kept), max(1, self.size)):
+        if not kept:
+            return
+        # A power of two that grows with the rows of a block: a file of few rows is soon scored.
+        self.size = max(self.size, at_a_time(self.task, 1 << (len(kept) - 1).bit_length()))
+        for start in range(0, len(kept), self.size):
             self._score(kept[start : start + self.size])
 
     def _choose(self, ids: list[Any]) -> None:
