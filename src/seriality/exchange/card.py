@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +130,6 @@ def _shared(about: dict[str, Any]) -> list[str]:
 
 def _size(rows: int) -> str:
     """The size category of Hugging Face."""
-    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
-    place = sum(rows >= 10 ** (3 + k) for k in range(len(names)))
-    return (
-        f"n<{names[0]}"
-        if place == 0
-        else f"{names[place - 1]}<n<{names[place]}"
-        if place < len(names)
-        else "n>1T"
-    )
+    bounds = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+    names = ["n<1K", *(f"{low}<n<{high}" for low, high in pairwise(bounds)), "n>1T"]
+    return names[sum(rows >= 10**power for power in range(3, 3 + len(bounds)))]

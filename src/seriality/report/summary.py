@@ -45,10 +45,6 @@ class Summary:
         alone = all(len(members) == 1 for members in self.table.values())
         return self.verdict is None and len(self.table) > 1 and alone
 
-    def pairs(self, state: str) -> list[str]:
-        """The families whose pair is "parted", "not parted" or "undecided"."""
-        return [family for family, members in self.table.items() if members[0].pair == state]
-
 
 def summaries(records: Sequence[Record]) -> list[Summary]:
     """A summary of every study that has records, that of the claim first."""

@@ -98,11 +98,10 @@ def _sides(members: Sequence[Row]) -> list[Side]:
 
 def pairs_heading(summary: Summary) -> str:
     """The title of a comparison of tasks, and how many pairs are parted."""
-    found = ", ".join(
-        f"{len(summary.pairs(state))} {state}" for state in ("parted", "not parted", "undecided")
-    )
-    (row, *_) = next(iter(summary.table.values()))
-    return f"{summary.study}: {row.name} on {count(len(summary.table), 'task')} and their controls; {found}"
+    rows = [row for (row,) in summary.table.values()]
+    states = [row.pair for row in rows]
+    found = ", ".join(f"{states.count(state)} {state}" for state in ("parted", "not parted", "undecided"))
+    return f"{summary.study}: {rows[0].name} on {count(len(rows), 'task')} and their controls; {found}"
 
 
 def _study(summary: Summary) -> Iterator[RenderableType]:
