@@ -9,16 +9,24 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Int, Key, PyTree
 
+from ..solvers.base import AbstractSolver
 from .splits import draw
 from .train import Replica, Trainer, answered_right, over_replicas
 
 
 def evaluator(
-    trainer: Trainer, depths: tuple[int, ...], count: int
+    trainer: Trainer,
+    depths: tuple[int, ...],
+    count: int,
+    solver_of: Callable[[PyTree], AbstractSolver] | None = None,
 ) -> Callable[[Replica, Int[Array, ""], Key[Array, ""]], Int[Array, "replicas depths"]]:
-    """A compiled function from (replicas, split, key) to right answers among `count` at each depth."""
+    """A compiled function from (replicas, split, key) to right answers among `count` at each depth.
+
+    `solver_of` makes a solver of a replica's parameters: the one that was trained, if absent.
+    """
+    solver_of = solver_of or trainer.solver
 
     @jax.jit
     def successes(replicas, split, key):
@@ -27,7 +35,7 @@ def evaluator(
             instances = draw(trainer.task, split, count, depth=depth, key=draw_key)
 
             def one(parameters):
-                solver = trainer.solver(parameters)
+                solver = solver_of(parameters)
                 return answered_right(solver, trainer.task, instances, key=solve_key).sum()
 
             return None, over_replicas(one, replicas.parameters)

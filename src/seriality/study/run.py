@@ -32,6 +32,7 @@ from ..solvers import build
 from ..store import Record, Store, digest, finite
 from ..tasks.base import AbstractTask
 from .evaluate import evaluator
+from .experiment import Experiment
 from .splits import TEST, VALIDATION, shared_depth
 from .train import Trainer, depths_of
 from .trial import Study, Trial
@@ -48,14 +49,15 @@ does not lengthen the prompt, or cannot grow so far, it is the task's layout wit
 class Progress:
     """Where a run stands: trial groups done of all, and the running group's step, loss and accuracy.
 
-    `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded".
+    `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded"; of an
+    experiment it is "measuring" and "recorded".
     `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
     still.
     """
 
     groups_done: int
     groups: int
-    trial: Trial
+    trial: Trial | Experiment
     phase: str
     steps: int = 0
     loss: float | None = None
@@ -65,9 +67,9 @@ class Progress:
     replicas: int = 0
 
 
-def groups(study: Study, seeds: int | None = None) -> list[list[Trial]]:
+def groups(study: Study, seeds: int | None = None) -> list[list[Trial | Experiment]]:
     """The trials of a study, those that are trained together in one list, in the order they run."""
-    alike: dict[str, list[Trial]] = {}
+    alike: dict[str, list[Trial | Experiment]] = {}
     for trial in study.trials(study.seeds if seeds is None else seeds):
         alike.setdefault(trial.program, []).append(trial)
     if jax.default_backend() == "cpu":
@@ -102,16 +104,20 @@ def run(
                 if not _missing(group, store) or not turns.take(turn, wait=wait):
                     continue
                 if pending := _missing(group, store):  # another process may have written them since
-                    here = Progress(number, len(every), pending[0], "compiling", replicas=len(pending))
-                    observe(here)
-                    if program is None or program.name != pending[0].program:
-                        program = _Program(pending[0], provenance)
-                    written += _run_and_write(program, pending, store, observe, here)
+                    first = pending[0]
+                    here = Progress(number, len(every), first, "compiling", replicas=len(pending))
+                    if isinstance(first, Experiment):
+                        written += _measure_and_write(first, provenance, store, observe, here)
+                    else:
+                        observe(here)
+                        if program is None or program.name != first.program:
+                            program = _Program(first, provenance)
+                        written += _run_and_write(program, pending, store, observe, here)
                 turns.give_back(turn)
     return written
 
 
-def _missing(group: list[Trial], store: Store) -> list[Trial]:
+def _missing(group: list[Trial | Experiment], store: Store) -> list:
     present = store.ids(group[0].study)
     return [trial for trial in group if trial.id not in present]
 
@@ -125,11 +131,51 @@ class _Program:
         self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
         self.depths = depths_of(task)
         self.count = evaluator(self.trainer, self.depths, training.test_instances)
+        self.answering = {name: _Variant(self, settings, task) for name, settings in trial.variants}
         self.outcome = {
             "depths": self.depths,
             "shared_depth": shared_depth(task),
             **costs(trial.solver, task),
         }
+
+
+class _Variant:
+    """The trained network under other dials of its solver: how it answers, and what an answer costs."""
+
+    def __init__(self, program: "_Program", settings: Mapping[str, Any], task: AbstractTask):
+        solver = build(settings, task.format, key=jax.random.key(0))
+        _, static = eqx.partition(solver, eqx.is_inexact_array)
+        trainer, tries = program.trainer, program.trainer.training.test_instances
+        self.count = evaluator(
+            trainer, program.depths, tries, lambda parameters: eqx.combine(parameters, static)
+        )
+        passes, cost = answer_cost(settings, task)
+        self.outcome = {"passes": passes, "cost": cost}
+
+
+def _measure_and_write(
+    trial: Experiment,
+    provenance: dict[str, Any],
+    store: Store,
+    observe: Callable[[Progress], None],
+    here: Progress,
+) -> int:
+    """The number of records written for an experiment."""
+    _tell(observe, here, phase="measuring")
+    started = time.perf_counter()
+    outcome = finite(trial.measure())
+    record = Record(trial.id, trial.study, trial.settings(), outcome, provenance | _ended(started))
+    written = store.add([record])
+    _tell(observe, here, groups_done=here.groups_done + 1, phase="recorded")
+    return written
+
+
+def _ended(started: float) -> dict[str, Any]:
+    """When a computation ended and how long it took, for its record."""
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "wall_s": round(time.perf_counter() - started, 2),
+    }
 
 
 def _run_and_write(
@@ -184,21 +230,29 @@ def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., No
         name: np.asarray(program.count(replicas, jnp.array(split), key))
         for name, split in (("validation", VALIDATION), ("test", TEST))
     }
+    variants = {
+        name: np.asarray(variant.count(replicas, jnp.array(TEST), key))
+        for name, variant in program.answering.items()
+    }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
     shared = program.outcome | {"parameters": parameters}
     provenance = {
         **program.provenance,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "wall_s": round(time.perf_counter() - started, 2),
+        **_ended(started),
         "first_chunk_s": round(first_chunk_s, 2),
         "together": len(trials),
     }
     records = []
+    tries = [training.test_instances] * len(program.depths)
     for place, trial in enumerate(trials):
         outcome = shared | {
-            split: {"successes": right[place], "tries": [training.test_instances] * len(program.depths)}
-            for split, right in successes.items()
+            split: {"successes": right[place], "tries": tries} for split, right in successes.items()
         }
+        if variants:
+            outcome["answering"] = {
+                name: {"test": {"successes": right[place], "tries": tries}, **program.answering[name].outcome}
+                for name, right in variants.items()
+            }
         run_for = int(replicas.steps_run[place])
         chunks = -(-run_for // training.chunk) or 1
         outcome |= {
@@ -220,10 +274,7 @@ def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., No
 
 def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
     """What one answer of a solver costs on a task, metered, and how its span grows with prompt length."""
-    passes, cost = 0, {}
-    for model in ("layer", "unit"):
-        passes, measured = _meter(settings, task.format, model)
-        cost[model] = {"work": measured.work, "span": measured.span}
+    passes, cost = answer_cost(settings, task)
     law, spans = span_growth(settings, task)
     return {
         "passes": passes,
@@ -237,6 +288,15 @@ def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
             "cost_model": "unit",
         },
     }
+
+
+def answer_cost(settings: Mapping[str, Any], task: AbstractTask) -> tuple[int, dict[str, dict[str, int]]]:
+    """The passes behind one answer, and its metered work and span by cost model."""
+    passes, cost = 0, {}
+    for model in ("layer", "unit"):
+        passes, measured = _meter(settings, task.format, model)
+        cost[model] = {"work": measured.work, "span": measured.span}
+    return passes, cost
 
 
 def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth, dict[int, int]]:

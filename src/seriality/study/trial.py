@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..solvers import resolved
 from ..store import digest
 from ..tasks.base import AbstractTask
+from .experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class Training:
 class Trial:
     """One training and evaluation: one row of the comparison, one task, one learning rate, one seed.
 
+    `answering` are other dials of the solver under which the same trained network answers too, by name: other
+    numbers of denoising steps, another order. They must be dials that training does not depend on.
+
     >>> from seriality.studies import STUDIES
     >>> STUDIES["miniature"].trials(seeds=1)[0].row
     'Transformer'
@@ -91,6 +95,7 @@ class Trial:
     training: Training
     learning_rate: float
     seed: int
+    answering: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """All of it as plain JSON, as the record keeps it: defaults and versions too, other rates not."""
@@ -113,7 +118,27 @@ class Trial:
                 "learning_rate": self.learning_rate,
             },
             "seed": self.seed,
+            **(
+                {"answering": {name: resolved(each) for name, each in self.variants}}
+                if self.answering
+                else {}
+            ),
         }
+
+    @property
+    def variants(self) -> list[tuple[str, dict[str, Any]]]:
+        """The solver's settings under each name of `answering`."""
+        return [(name, {**self.solver, **dials}) for name, dials in self.answering.items()]
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others of its row, for a line of progress."""
+        return f"seed {self.seed}, rate {self.learning_rate:g}"
+
+    @property
+    def plan(self) -> str:
+        """What is going to be done, for a line of progress."""
+        return f"at most {self.training.steps} steps"
 
     @property
     def id(self) -> str:
@@ -129,7 +154,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """A named set of trials and the claims it bears on. `trials(seeds)` lists them in the order they run.
+    """A named set of trials or experiments and the claims it bears on. `trials(seeds)` lists them in the
+    order they run.
 
     >>> from seriality.studies import STUDIES
     >>> len(STUDIES["table1"].trials(seeds=5))
@@ -140,4 +166,4 @@ class Study:
     title: str
     claims: tuple[str, ...]
     seeds: int
-    trials: Callable[[int], list[Trial]]
+    trials: Callable[[int], Sequence[Trial | Experiment]]

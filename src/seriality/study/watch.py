@@ -19,8 +19,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..store import Record
+from .experiment import Experiment
 from .run import Progress
 from .trial import Trial
+
+BEGINS = ("compiling", "measuring")
+"""The first phase of a training and of an experiment."""
 
 
 class Unheeded(Console):
@@ -39,7 +43,7 @@ class Watch:
     def __init__(
         self,
         console: Console,
-        groups: Sequence[Sequence[Trial]],
+        groups: Sequence[Sequence[Trial | Experiment]],
         records: Iterable[Record],
         *,
         live: bool,
@@ -70,7 +74,7 @@ class Watch:
     def __call__(self, now: Progress) -> None:
         """Take note of where the run stands, and print the lines that stay."""
         moment = time.monotonic()
-        if now.phase == "compiling":
+        if now.phase in BEGINS:
             self.group_started, self.first_step, self.accuracy = moment, None, {}
         if self.now is None or now.phase != self.now.phase:
             self.phase_started = moment
@@ -83,8 +87,8 @@ class Watch:
             self.measured.add(now.trial, (moment - self.group_started) / now.replicas)
             self.pending[now.groups_done - 1] = 0
         self.now = now
-        if now.phase == "compiling" and not self.live:
-            self._print(f"{self._name(now)}: at most {now.trial.training.steps} steps")
+        if now.phase in BEGINS and not self.live:
+            self._print(f"{self._name(now)}: {now.trial.plan}")
         if now.phase == "recorded":
             self._print(self._end(now, moment - self.group_started))
 
@@ -98,7 +102,7 @@ class Watch:
             expected = self.measured.expect(now.trial)
             if expected is not None:
                 expected *= now.replicas
-            elif self.first_step and now.steps > self.first_step[0]:
+            elif isinstance(now.trial, Trial) and self.first_step and now.steps > self.first_step[0]:
                 steps, since = self.first_step
                 a_step = (self.phase_started if now.phase == "evaluating" else moment) - since
                 a_step /= now.steps - steps
@@ -141,7 +145,7 @@ class Watch:
 
     def _phase(self, now: Progress) -> str:
         spent = clock(time.monotonic() - self.phase_started)
-        if now.phase == "training":
+        if now.phase == "training" and isinstance(now.trial, Trial):
             return f"training, step {now.steps} of {now.trial.training.steps}"
         return f"{now.phase}, {spent}"
 
@@ -156,11 +160,14 @@ class Watch:
     def _name(self, now: Progress) -> str:
         number = now.groups_done + (now.phase != "recorded")
         trial = now.trial
-        which = f"seed {trial.seed}, rate {trial.learning_rate:g}"
+        which = trial.label
         which = which if now.replicas == 1 else f"{now.replicas} trials together"
         return f"[{number}/{now.groups}] {trial.row} on {trial.family}, {trial.role}, {which}"
 
     def _end(self, now: Progress, seconds: float) -> str:
+        left = f"; {self._left()}" if any(self.pending) else ""
+        if isinstance(now.trial, Experiment):
+            return f"{self._name(now)}: measured; {seconds:.1f} s{left}"
         solved = f"solved by {now.solved} of {now.replicas}"
         if now.replicas == 1:
             solved = "solved" if now.solved else "not solved"
@@ -170,7 +177,6 @@ class Watch:
             said.append(f"{max(self.accuracy[depth].values()):.0%} right at depth {depth}")
         if now.diverged:
             said.append(f"{now.diverged} diverged")
-        left = f"; {self._left()}" if any(self.pending) else ""
         return f"{self._name(now)}: {', '.join(said)}; {seconds:.1f} s{left}"
 
     def _print(self, line: str) -> None:
@@ -204,7 +210,7 @@ class _Measured:
     def __init__(self) -> None:
         self.seconds: dict[tuple[str, str, str], list[float]] = {}
 
-    def add(self, trial: Trial, seconds: float) -> None:
+    def add(self, trial: Trial | Experiment, seconds: float) -> None:
         self.seconds.setdefault((trial.row, trial.family, trial.role), []).append(seconds)
 
     def read(self, record: Record) -> None:
@@ -216,7 +222,7 @@ class _Measured:
         if isinstance(together, int) and 0 < together < 1e6:
             self.seconds.setdefault((row, family, role), []).append(wall_s / together)
 
-    def expect(self, trial: Trial) -> float | None:
+    def expect(self, trial: Trial | Experiment) -> float | None:
         """The mean of the trials most like this one; None if there are none at all."""
         like = [
             self.seconds.get((trial.row, trial.family, trial.role), []),

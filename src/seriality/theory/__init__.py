@@ -1,0 +1,1 @@
+"""Circuits, constructions and theorems as code."""
