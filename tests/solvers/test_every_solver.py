@@ -1,6 +1,8 @@
 """What the contract promises, for every solver: declared span and budget, and settings that rebuild it."""
 
+import inspect
 import json
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -9,7 +11,9 @@ import pytest
 
 from seriality.claims import TABLE_1
 from seriality.meter import measure
-from seriality.solvers import SOLVERS, build
+from seriality.solvers import SOLVERS, build, resolved
+from seriality.store import Store
+from seriality.studies import STUDIES
 from seriality.studies.table1 import ROWS
 from seriality.tasks import TASKS
 
@@ -20,16 +24,25 @@ TRANSFORMER = {"name": "Transformer", "width": 8, "heads": 2}
 SINGLE = {"name": "SinglePass", "network": TRANSFORMER}
 CHAIN = {"name": "ChainOfThought", "network": {**TRANSFORMER, "causal": True}}
 PASSES = {"constant": 1, "per_doubling": 1, "per_token": 0.5}
+DIFFUSION = {"name": "MaskedDiffusion", "network": TRANSFORMER}
+GAUSSIAN = {"name": "ContinuousDiffusion", "network": TRANSFORMER, "features": 4}
+LOOPED = {"name": "Looped", "network": TRANSFORMER, "loops": PASSES}
 # settings, and the budget at prompts of 6 and 9 tokens by hand
 EXAMPLES = [
     (SINGLE, 1, 1),
     ({**SINGLE, "network": {"name": "MLP", "width": 8}}, 1, 1),
     ({**SINGLE, "network": {"name": "StateSpace", "width": 8}}, 1, 1),
     ({**SINGLE, "network": {"name": "GRU", "width": 8, "layers": 2}, "temperature": 1.0}, 1, 1),
-    ({"name": "Looped", "network": TRANSFORMER, "loops": PASSES}, 1 + 3 + 3, 1 + 4 + 5),
+    (LOOPED, 1 + 3 + 3, 1 + 4 + 5),
     (CHAIN, 3 + 2, 3 + 2),
     ({**CHAIN, "temperature": 0.7}, 3 + 2, 3 + 2),
-    ({"name": "MaskedDiffusion", "network": TRANSFORMER, "steps": {"per_token": 1.0}}, 6, 9),
+    ({**DIFFUSION, "steps": {"per_token": 1.0}}, 6, 9),
+    ({**DIFFUSION, "steps": {"constant": 3}, "order": "margin", "block": "trace"}, 3, 3),
+    ({**DIFFUSION, "steps": {"constant": 3}, "remasking": 0.5}, 3, 3),
+    ({**DIFFUSION, "steps": {"constant": 2}, "network": LOOPED}, 2 * (1 + 3 + 3), 2 * (1 + 4 + 5)),
+    ({**GAUSSIAN, "steps": {"per_token": 1.0}}, 6, 9),
+    # the trace has 3 tokens, and loops are counted by the length of both
+    ({**GAUSSIAN, "steps": {"constant": 2}, "network": LOOPED, "block": "trace"}, 2 * 10, 2 * (1 + 4 + 6)),
     ({"name": "Majority", "solver": {**CHAIN, "temperature": 0.7}, "samples": 3}, 3 + 2, 3 + 2),
 ]
 EVERY = pytest.mark.parametrize(
@@ -136,3 +149,62 @@ def test_what_solvers_refuse(layout):
     for settings in (SINGLE, CHAIN):
         with pytest.raises(ValueError, match=r"temperature is -1.0, allowed is 0 .* try temperature=1.0"):
             abstract({**settings, "temperature": -1.0}, layout())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"order": "best"}, r"order is 'best', allowed are random, confidence, .* try order=\"confidence\""),
+        ({"block": "prompt"}, r"block is 'prompt', allowed are answer, trace; try block='answer'"),
+        ({"remasking": 1.0}, r"remasking is 1.0, allowed is 0 \(never\) to less than 1; try 0.1"),
+        ({"remasking": -0.1}, r"remasking is -0.1, allowed is 0"),
+        (
+            {"remasking": 0.1, "order": "margin"},
+            r"remasking is 0.1 with order='margin', allowed is 0 unless .* LLaDA; try remasking=0.0",
+        ),
+        ({"name": "ContinuousDiffusion", "features": 2}, r"features is 2, allowed is 3 or more for 5 tokens"),
+        ({"network": LOOPED | {"network": LOOPED}}, r"^Looped works on a Transformer, not on Looped"),
+        (
+            {"network": {"name": "GRU"}},
+            r"^MaskedDiffusion works on a Transformer or Looped, not on GRU; .*Transformer",
+        ),
+        (
+            {"name": "SinglePass", "network": LOOPED},
+            r"^SinglePass works on a MLP or .*, not on Looped; .*, or take Looped",
+        ),
+    ],
+)
+def test_what_diffusion_refuses(settings, message, layout):
+    with pytest.raises(ValueError, match=message) as refused:
+        abstract(DIFFUSION | settings, layout())
+    assert "\n" not in str(refused.value)
+
+
+def test_a_dial_that_came_later_is_told_where_it_is_not_at_its_default():
+    default = {"order": "random", "remasking": 0.0, "block": "answer"}
+    assert resolved(DIFFUSION | default) == resolved(DIFFUSION)
+    assert not default.keys() & resolved(DIFFUSION).keys()
+    for dial, value in {"order": "margin", "remasking": 0.1, "block": "trace"}.items():
+        assert resolved(DIFFUSION | {dial: value}) == resolved(DIFFUSION) | {dial: value}
+    for solver in SOLVERS.values():
+        assert solver.later_dials <= set(inspect.signature(solver.__init__).parameters)
+
+
+def test_a_backbone_of_repeated_layers_is_resolved_and_rebuilt(layout):
+    settings = DIFFUSION | {"network": LOOPED}
+    written = json.loads(json.dumps(resolved(settings)))
+    assert written["network"] == resolved(LOOPED)
+    assert resolved(written) == written
+    assert eqx.tree_equal(abstract(settings, layout()), abstract(written, layout()))
+
+
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="the published records are not in this copy of the source")
+@pytest.mark.parametrize("study", ["table1", "pairs"])
+def test_published_records_are_those_of_todays_trials(study):
+    with Store(RESULTS / f"{study}.sqlite", read_only=True) as store:
+        published = store.ids(study)
+    assert published
+    assert published <= {trial.id for trial in STUDIES[study].trials(5)}

@@ -105,19 +105,39 @@ def test_tokens_are_revealed_on_the_linear_schedule_and_stay(layout, filled):
         assert abs(revealed[:, step].mean() - share) <= bound
 
 
-@pytest.fixture(scope="module")
-def case(layout, filled):
-    """A solver, one instance with three answer tokens, and the nats of each token under each mask."""
+def test_a_block_with_the_trace_stands_in_the_place_of_the_answer(layout, filled):
+    seen = []
+    shape = layout(prompt_length=6, trace_length=3, answer_length=2)
+    network = filled(Watched, shape, tell=lambda tokens: seen.append(np.array(tokens)))
+    solver = MaskedDiffusion(
+        network, shape, steps={"constant": 5}, temperature=0.0, order="autoregressive", block="trace"
+    )
+    answer = jax.jit(lambda prompt: solver.solve(prompt, key=KEY))(jnp.array([2, 3, 4, 2, QUERY, QUERY]))
+    jax.effects_barrier()
+    first = 0  # the likeliest but for the mask's token
+    expected = [[2, 3, 4, 2] + [first] * step + [QUERY] * (5 - step) for step in range(5)]
+    assert np.array(seen).tolist() == expected
+    assert answer.tolist() == [first] * 2
+
+
+@pytest.fixture(scope="module", params=["answer", "trace"])
+def case(layout, filled, request):
+    """A solver, one instance with a block of three tokens, and the nats of each under each mask.
+
+    The block is the answer, or a trace of one token and an answer of two.
+    """
     length = 3
-    shape = layout(prompt_length=5, answer_length=length)
-    solver = diffusion(filled(Transformer, shape, width=8, heads=2), shape, 4)
+    parts = {"answer": (1, 3), "trace": (1, 2)}[request.param]
+    shape = layout(prompt_length=2 + parts[1], trace_length=parts[0], answer_length=parts[1])
+    network = filled(Transformer, shape, width=8, heads=2)
+    solver = MaskedDiffusion(network, shape, steps={"constant": 4}, block=request.param)
     answer = np.array([3, 2, 4])
     prompt = jnp.array([2, 4, QUERY, QUERY, QUERY])
     instance = Instances(
-        prompt=prompt[None],
-        labels=jnp.full((1, 5), UNASKED),
-        trace=jnp.zeros((1, 3), int),
-        answer=jnp.asarray(answer)[None],
+        prompt=prompt[None, : shape.prompt_length],
+        labels=jnp.full((1, shape.prompt_length), UNASKED),
+        trace=jnp.asarray(answer)[None, :1],
+        answer=jnp.asarray(answer)[None, -parts[1] :],
         depth=jnp.array([1]),
     )
     forward = eqx.filter_jit(lambda network, tokens: network(tokens))

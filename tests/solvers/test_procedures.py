@@ -67,7 +67,7 @@ def test_single_pass_reads_the_last_positions(layout, causal):
 
 
 def test_looped_is_a_loop(layout, causal):
-    logits = eqx.filter_jit(lambda looped, prompt: looped.logits(prompt))
+    logits = eqx.filter_jit(lambda looped, prompt: looped(prompt))
     transform = eqx.filter_jit(lambda network, x: network.transform(x))
     network = causal()
     scale = jnp.linspace(0.5, 2.0, 8)
@@ -89,7 +89,7 @@ def test_only_the_last_loops_are_differentiated(layout, causal):
 
     def out(loops, gradient_loops):
         looped = Looped(network, layout(), loops={"constant": loops}, gradient_loops=gradient_loops)
-        return eqx.filter_jit(eqx.filter_grad(lambda solver: solver.logits(PROMPT).std()))(looped)
+        return eqx.filter_jit(eqx.filter_grad(lambda solver: solver(PROMPT).std()))(looped)
 
     def last_loop(network, before):
         x = network.transform(before + network.embedding[PROMPT])

@@ -1,10 +1,15 @@
-"""From records to statements: intervals, reach, and the rows of Table 1. NumPy alone, no JAX."""
+"""From records to statements: intervals, reach, the rows of Table 1, and findings. NumPy alone, no JAX."""
 
+from .finding import Finding as Finding
+from .finding import Panel as Panel
+from .finding import Point as Point
+from .finding import Series as Series
 from .intervals import Interval as Interval
 from .intervals import bootstrap as bootstrap
 from .intervals import median as median
 from .intervals import wilson as wilson
 from .reach import reach as reach
+from .readers import READERS as READERS
 from .table import CONTROL as CONTROL
 from .table import PAIR_RULE as PAIR_RULE
 from .table import SERIAL as SERIAL

@@ -30,6 +30,13 @@ class AbstractNetwork(eqx.Module):
         """Dependent matrix products in one pass over `length` tokens (the `layer` cost model)."""
 
 
+class AbstractOracle(AbstractNetwork):
+    """A network that is an algorithm of known depth: nothing in it is trained, and it is in no list.
+
+    It stands in a solver in a trained network's place, so the same procedure runs on both.
+    """
+
+
 def weights(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
     """A matrix to multiply from the right, normal with variance 1 / rows."""
     return jax.random.normal(key, (rows, columns)) / rows**0.5

@@ -19,7 +19,8 @@ import altair as alt
 import numpy as np
 
 from ..analysis import CONTROL, SERIAL, Row, Side
-from .summary import RULE, Summary, plain
+from . import panels
+from .summary import RULE, Reading, Summary, plain
 from .terminal import agreement, deepest, heading, solves, span, yes_no
 from .terminal import reach as reach_text
 
@@ -40,6 +41,20 @@ FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
 NAMES = ("accuracy_against_depth", "reach_against_span", "table", "serial_beside_control")
+
+
+def findings(reading: Reading) -> dict[str, alt.TopLevelMixin]:
+    """The panels of a study's findings as one chart for each claim, by its id."""
+    charts = {finding.claim: panels.drawn(finding.panels) for finding in reading.findings}
+    return {
+        claim: _configured(
+            alt.concat(*each, columns=panels.COLUMNS, spacing=26).resolve_scale(
+                color="independent", shape="independent"
+            )
+        )
+        for claim, each in charts.items()
+        if each
+    }
 
 
 def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:

@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..analysis import PAIR_RULE, Row, Side
+from ..analysis import PAIR_RULE, Finding, Row, Side
+from ..claims import CLAIMS
 from ..store import Record
 from . import figures
-from .summary import RULE, Summary, count, plain, summaries
+from .summary import RULE, Reading, Summary, count, numbers, plain, readings, summaries
 from .terminal import agreement, depths, heading, no_verdict, pairs_heading, reach, solves, span, yes_no
 
 CAPTIONS = {
@@ -52,8 +53,9 @@ LEADS = (
     "Which models compute in parallel, and which solve problems that are serial? Table 1 of “The Serial "
     "Scaling Hypothesis”, with the paper's ticks replaced by measurements.",
     "How deep does one solver reach on serial tasks, and on twins of them that have a shortcut?",
+    "Claims of “The Serial Scaling Hypothesis”, each put to a test that it could fail.",
 )
-"""What the page answers: of a study of solvers, and of one that compares tasks."""
+"""What the page answers: of a study of solvers, of one that compares tasks, and of other tests of claims."""
 MARK = "<!doctype html>\n<!-- A report of seriality. -->\n"
 """How every page begins."""
 
@@ -84,7 +86,7 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
         raise ValueError("there are no records to report; `seriality run demo` makes some")
     if (other := in_the_way(out)) is not None:
         raise FileExistsError(f"{other} is there and was not written by seriality")
-    found = summaries(records)
+    found, read = summaries(records), readings(records)
     folder = _folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     paths, sections = [out], []
@@ -96,8 +98,16 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
             if name in CAPTIONS:  # the table stands in the page as a table
                 drawn.append(_figure(name, label, saved[0].read_text(encoding="utf-8"), folder.name))
         sections.append(_section(summary, drawn))
+    for reading in read:
+        drawn = {}
+        for claim, chart in figures.findings(reading).items():
+            paths += (saved := figures.save(chart, folder / claim))
+            title = f"Claim {claim}. {CLAIMS[claim].statement}"
+            drawing = saved[0].read_text(encoding="utf-8")
+            drawn[claim] = _drawing(claim, drawing, folder.name, title, FINDING_CAPTION)
+        sections.append(_reading_section(reading, drawn))
     fresh = folder / f".{os.getpid()}.html"  # an old page is replaced whole or not at all
-    lead = LEADS[all(summary.compares_tasks for summary in found)]
+    lead = LEADS[2 if not found else all(summary.compares_tasks for summary in found)]
     fresh.write_text(_page(lead, sections), encoding="utf-8", errors="replace")
     fresh.replace(out)
     return paths
@@ -114,7 +124,7 @@ def in_the_way(out: Path) -> Path | None:
     if os.path.lexists(folder) and not folder.is_dir():
         return folder
     for file in sorted(folder.glob("*")):
-        name = re.fullmatch(rf"({'|'.join(figures.NAMES)})(_\d+)?", file.stem)
+        name = re.fullmatch(rf"({'|'.join(figures.NAMES)})(_\d+)?|C\d\d", file.stem)
         if name and file.suffix in (".svg", ".png") and not _begins(file.with_suffix(".svg"), figures.MARK):
             return file
     return None
@@ -183,6 +193,67 @@ def _section(summary: Summary, drawn: list[Markup]) -> Markup:
         element("ol", *(element("li", each) for each in rule)),
         element("h3", "What was run"),
         element("dl", *facts),
+    )
+
+
+FINDING_CAPTION = "Marks are measured, bars their intervals, dashed curves what theory says."
+
+
+def _reading_section(reading: Reading, drawn: dict[str, Markup]) -> Markup:
+    """A study's findings, each with its verdict, its figure, the numbers behind it and the rule."""
+    parts = []
+    for finding in reading.findings:
+        claim, other = CLAIMS[finding.claim], reading.other_rule[finding.claim]
+        fixed = "The decision rule, fixed before the run"
+        if other:
+            fixed = (
+                f"The decision rule as it is now; it was another for {count(other, 'record')} of this study"
+            )
+        parts += [
+            _said(finding, reading.study),
+            *(element("p", note, cls="note") for note in finding.notes),
+            *([drawn[finding.claim]] if finding.claim in drawn else []),
+            _curves(finding),
+            element("h3", fixed),
+            element("ol", *(element("li", each) for each in claim.rule)),
+        ]
+    facts = (part for name, value in reading.facts for part in (element("dt", name), element("dd", value)))
+    ran = (element("h3", "What was run"), element("dl", *facts))
+    return element("section", element("h2", f"Study {reading.study}"), *parts, *ran)
+
+
+def _said(finding: Finding, study: str) -> Markup:
+    claim, said = CLAIMS[finding.claim], finding.verdict
+    label = element("p", f"Claim {claim.id} · paper, section {claim.section}", cls="label")
+    by = f" by the records of {study}."
+    return element(
+        "div",
+        label,
+        element("p", element("strong", said.status.capitalize()), by, cls="said"),
+        element("p", claim.statement),
+        element("ul", *(element("li", plain(reason)) for reason in said.reasons)),
+        cls=f"verdict {said.status}",
+    )
+
+
+def _curves(finding: Finding) -> Markup:
+    """The numbers behind the panels, a curve a line."""
+    rows = [
+        element(
+            "tr",
+            element("th", plain(panel.title)),
+            element("td", plain(series.name)),
+            element("td", numbers(series)),
+        )
+        for panel in finding.panels
+        for series in panel.series
+    ]
+    names = ("Panel", "Curve", "x: y (interval)")
+    head = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
+    return element(
+        "details",
+        element("summary", f"The numbers behind the figure: {count(len(rows), 'curve')}"),
+        element("div", element("table", head, element("tbody", *rows)), cls="wide"),
     )
 
 
@@ -281,7 +352,10 @@ def _reach(side: Side | None) -> Markup:
 
 
 def _figure(name: str, label: str, drawing: str, folder: str) -> Markup:
-    title, text = CAPTIONS[name]
+    return _drawing(label, drawing, folder, *CAPTIONS[name])
+
+
+def _drawing(label: str, drawing: str, folder: str, title: str, text: str) -> Markup:
     place = f"{quote(folder, errors='replace')}/{label}"
     links = (Markup(f"{element('a', kind.upper(), href=f'{place}.{kind}')} ") for kind in ("svg", "png"))
     return element(

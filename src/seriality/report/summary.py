@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .. import claims
-from ..analysis import Row, Rule, Run, Verdict, read, rows, verdict
+from ..analysis import READERS, Finding, Row, Rule, Run, Series, Verdict, read, rows, verdict
 from ..store import Record, digest
 
 RULE = Rule(
@@ -46,10 +46,59 @@ class Summary:
         return self.verdict is None and len(self.table) > 1 and alone
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A study that is no table of solvers: its findings, each on one claim, and on what it ran.
+
+    `other_rule` counts, for each claim, the records that were made when its rule was not what it is now.
+    """
+
+    study: str
+    findings: tuple[Finding, ...]
+    other_rule: dict[str, int]
+    facts: tuple[tuple[str, str], ...]
+
+
+def readings(records: Sequence[Record]) -> list[Reading]:
+    """What the records of every study with a reader say, in the order of its claims."""
+    studies = dict.fromkeys(record.study for record in records if record.study in READERS)
+    found = [_reading(study, [each for each in records if each.study == study]) for study in studies]
+    return sorted(found, key=lambda reading: min((each.claim for each in reading.findings), default=""))
+
+
+def _reading(study: str, records: list[Record]) -> Reading:
+    findings = READERS[study](records, _missing(records, 0))
+    ended = {each.claim: _other_rule(claims.CLAIMS[each.claim], records) for each in findings}
+    facts = [("Records", count(len(records), "trial")), *_ran_on(records)]
+    return Reading(plain(study), findings, ended, tuple((name, value) for name, value in facts if value))
+
+
+def _missing(records: Sequence[Record], left_out: int) -> int:
+    """How many trials the study has that are not among its records."""
+    trials = [each.provenance.get("trials") for each in records]
+    planned = max((each for each in trials if isinstance(each, int) and each < 2**31), default=0)
+    return max(0, planned - (len(records) - left_out))
+
+
+def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
+    """How many records were made when the claim's rule was another."""
+    rule = digest(asdict(claim))
+    made_under = [
+        rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
+        for record in records
+    ]
+    # A study that decides no claim, such as `miniature`, is made under no rule.
+    return sum(
+        each != rule
+        for each, record in zip(made_under, records, strict=True)
+        if each is not None or record.study == claim.study
+    )
+
+
 def summaries(records: Sequence[Record]) -> list[Summary]:
-    """A summary of every study that has records, that of the claim first."""
+    """A summary of every study of solvers that has records, that of the claim first."""
     claim = claims.CLAIMS["C01"]
-    studies = dict.fromkeys(record.study for record in records)
+    studies = dict.fromkeys(record.study for record in records if record.study not in READERS)
     ordered = sorted(studies, key=lambda study: study != claim.study)
     return [_summary(claim, study, [each for each in records if each.study == study]) for study in ordered]
 
@@ -73,6 +122,20 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def numbers(series: Series) -> str:
+    """A curve in a line of text: every place with its value and interval.
+
+    >>> from seriality.analysis import Point
+    >>> numbers(Series("a", (Point(1, 0.5), Point(2, 0.25, 0.2, 0.3))))
+    '1: 0.5, 2: 0.25 (0.2 to 0.3)'
+    """
+    return ", ".join(
+        f"{point.x:.4g}: {point.y:.4g}"
+        + ("" if point.low is None or point.high is None else f" ({point.low:.4g} to {point.high:.4g})")
+        for point in series.points
+    )
+
+
 def duration(seconds: float) -> str:
     """A time to two units.
 
@@ -91,21 +154,13 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
     # Where one solver ran, tasks are compared, and rows that were not run would be all that one sees.
     expected = [row for row in claims.TABLE_1 if len(ran) != 1 or row.name in ran or study == claim.study]
     table = rows(runs, expected=expected, rule=RULE)
-    rule = digest(asdict(claim))
-    made_under = [
-        rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
-        for record in records
-    ]
-    # A study that decides no claim, such as `miniature`, is made under no rule.
-    other_rule = sum(each != rule for each in made_under if each is not None or study == claim.study)
+    other_rule = _other_rule(claim, records)
     left_out = sum(row.left_out for members in table.values() for row in members)
-    trials = [each.provenance.get("trials") for each in records]
-    planned = max((each for each in trials if isinstance(each, int) and each < 2**31), default=0)
-    missing = max(0, planned - (len(records) - left_out))
+    missing = _missing(records, left_out)
     known = {expected.name for expected in claims.TABLE_1}
     strangers = sum(run.row not in known for run in runs)
     caveats = (
-        ("Missing", f"{missing:,} of {planned:,} trials" if missing else ""),
+        ("Missing", f"{missing:,} of {missing + len(records) - left_out:,} trials" if missing else ""),
         (
             "Depths too small for separate splits",
             _all(f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth),
@@ -127,7 +182,6 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
 
 
 def _facts(records: list[Record], runs: list[Run]) -> Iterator[tuple[str, str]]:
-    provenance = [record.provenance for record in records]
     trainings = [record.settings.get("training") for record in records]
     budgets = [each for each in trainings if isinstance(each, dict)]
     yield "Records", count(len(records), "trial")
@@ -138,6 +192,11 @@ def _facts(records: list[Record], runs: list[Run]) -> Iterator[tuple[str, str]]:
     yield "Batch", _several(each.get("batch") for each in budgets)
     yield "Learning rates", _several(each.get("learning_rate") for each in budgets)
     yield "Test instances per depth", _several(run.tries for run in runs)
+    yield from _ran_on(records)
+
+
+def _ran_on(records: list[Record]) -> Iterator[tuple[str, str]]:
+    provenance = [record.provenance for record in records]
     yield "Wall time, all trials", duration(sum(map(_wall_s, provenance)))
     yield "Device", _several(each.get("device") for each in provenance)
     yield "Machine", _several(each.get("machine") for each in provenance)

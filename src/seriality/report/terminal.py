@@ -8,19 +8,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ..analysis import Row, Side
-from ..claims import Claim
+from ..claims import CLAIMS, Claim
 from ..store import Record
-from .summary import RULE, Summary, count, plain, summaries
+from .summary import RULE, Reading, Summary, count, numbers, plain, readings, summaries
 
 STYLES = {"agrees": "green", "contradicts": "bold red", "supported": "bold green", "contradicted": "bold red"}
 
 
 def table(records: Sequence[Record]) -> RenderableType:
     """The tables of all studies that have records, each with its verdict, for `rich.print`."""
-    found = summaries(records)
-    if not found:
+    found, read = summaries(records), readings(records)
+    if not found and not read:
         return Text("No records yet. `seriality run demo` makes some.")
-    return Group(*(part for summary in found for part in _study(summary)))
+    parts = [part for summary in found for part in _study(summary)]
+    return Group(*parts, *(part for reading in read for part in _reading(reading)))
 
 
 def yes_no(answer: bool | None) -> str:
@@ -102,6 +103,27 @@ def pairs_heading(summary: Summary) -> str:
     states = [row.pair for row in rows]
     found = ", ".join(f"{states.count(state)} {state}" for state in ("parted", "not parted", "undecided"))
     return f"{summary.study}: {rows[0].name} on {count(len(rows), 'task')} and their controls; {found}"
+
+
+def _reading(reading: Reading) -> Iterator[RenderableType]:
+    """The findings of a study: verdict, reasons, and the numbers of every curve."""
+    for finding in reading.findings:
+        claim, said = CLAIMS[finding.claim], finding.verdict
+        yield Text(f"{reading.study}: {claim.statement}", style="bold")
+        for panel in finding.panels:
+            yield Text(f"{plain(panel.title)}: {plain(panel.y)} by {plain(panel.x)}")
+            for series in panel.series:
+                yield Text(f"  {plain(series.name)}: {numbers(series)}")
+        yield Text.assemble(
+            f"{claim.id} (paper, {claim.section}): ",
+            (said.status, STYLES.get(said.status, "bold")),
+            " by these records",
+            *(f"\n  {plain(reason)}" for reason in said.reasons),
+        )
+        yield from (Text(note, style="dim") for note in finding.notes)
+        if other := reading.other_rule[finding.claim]:
+            yield Text(f"Made under another decision rule: {count(other, 'record')}")
+        yield Text()
 
 
 def _study(summary: Summary) -> Iterator[RenderableType]:

@@ -5,27 +5,32 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from jaxtyping import Array, Key
 
 from ..instance import Format
 from ..networks import NETWORKS
 from .base import AbstractSolver, Passes
 from .chain_of_thought import ChainOfThought
+from .continuous_diffusion import ContinuousDiffusion
 from .looped import Looped
 from .majority import Majority
 from .masked_diffusion import MaskedDiffusion
 from .single_pass import SinglePass
 
 SOLVERS: dict[str, type[AbstractSolver]] = {
-    solver.__name__: solver for solver in (SinglePass, Looped, ChainOfThought, MaskedDiffusion, Majority)
+    solver.__name__: solver
+    for solver in (SinglePass, Looped, ChainOfThought, MaskedDiffusion, ContinuousDiffusion, Majority)
 }
+_BACKBONES = NETWORKS | {"Looped": Looped}
+"""What may stand in a network's place: diffusion models take repeated layers too."""
 
 
 def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -> AbstractSolver:
     """A freshly initialised solver for a task's format.
 
     `settings` is what a record stores: the solver's name and dials, with the network's (or, for
-    Majority, the inner solver's) in the same form inside.
+    Majority, the inner solver's) in the same form inside. The network of a diffusion model may be `Looped`.
 
     >>> import jax
     >>> format = Format(tokens=("pad", "query", "a", "b"), prompt_length=5, trace_length=4, answer_length=1)
@@ -37,36 +42,51 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     solver, dials = _named("solver", SOLVERS, settings)
     if solver is Majority:
         return Majority(build(_inner("solver", dials), format, key=key), **dials)
-    network, network_dials = _named("network", NETWORKS, _inner("network", dials))
-    takes = inspect.signature(solver.__init__).parameters["network"].annotation
+    inside = _inner("network", dials)
+    network, network_dials = _named("network", _BACKBONES, inside)
+    parameters = inspect.signature(solver.__init__).parameters
+    takes = parameters["network"].annotation
     if not issubclass(network, takes):
+        fitting = [name for name, each in _BACKBONES.items() if issubclass(each, takes)]
+        instead = network if issubclass(network, AbstractSolver) else SinglePass
         raise ValueError(
-            f"{solver.__name__} works on a {takes.__name__}, not on {network.__name__};"
-            f' give it network={{"name": "{takes.__name__}"}}, or take SinglePass'
+            f"{solver.__name__} works on a {' or '.join(fitting)}, not on {network.__name__};"
+            f' give it network={{"name": "{fitting[0]}"}}, or take {instead.__name__}'
         )
-    return solver(network(format, **network_dials, key=key), format, **dials)
+    if issubclass(network, AbstractSolver):
+        backbone = build(inside, format, key=key)
+    else:
+        backbone = network(format, **network_dials, key=key)
+    own_key = {"key": jax.random.fold_in(key, 1)} if "key" in parameters else {}
+    return solver(backbone, format, **dials, **own_key)
 
 
 def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings with the version of each part and every dial that was left at its default.
+
+    Dials that came after the first records (`later_dials`) are told only where they are not at their default.
 
     >>> resolved({"name": "SinglePass", "network": {"name": "MLP", "width": 8}})["network"]
     {'name': 'MLP', 'version': 1, 'width': 8, 'layers': 3, 'features': 16}
     """
     solver, dials = _named("solver", SOLVERS, settings)
     if solver is Majority:
-        inner = {"solver": resolved(_inner("solver", dials))}
-    else:
-        inner = {"network": _resolved(*_named("network", NETWORKS, _inner("network", dials)))}
-    return _resolved(solver, dials) | inner
+        inside = resolved(_inner("solver", dials))
+        return _resolved(solver, dials) | {"solver": inside}
+    inside = _inner("network", dials)
+    network, network_dials = _named("network", _BACKBONES, inside)
+    inner = resolved(inside) if issubclass(network, AbstractSolver) else _resolved(network, network_dials)
+    return _resolved(solver, dials) | {"network": inner}
 
 
 def _resolved(part: Any, dials: dict[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(part.__init__).parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+    later = getattr(part, "later_dials", frozenset())
     every = {
         name: dataclasses.asdict(Passes.of(value)) if isinstance(defaults.get(name), Passes) else value
         for name, value in (defaults | dials).items()
+        if name not in later or value != defaults[name]
     }
     return {"name": part.__name__, "version": part.version} | every
 

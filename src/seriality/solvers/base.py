@@ -51,10 +51,14 @@ class AbstractSolver(eqx.Module):
     """What can be trained on instances and asked for answers. `solve` takes one prompt; `jax.vmap` a batch.
 
     `budget` and `span` are declared: they depend on the prompt's length, never on the answer. `version` rises
-    when the same dials train or answer otherwise, not for a speed-up.
+    when the same dials train or answer otherwise, not for a speed-up. `later_dials` are left out of the
+    settings while at their default.
     """
 
     version: ClassVar[int]
+    # The id of a record digests its settings. A dial that came after records were written changes nothing at
+    # its default, so a trial that leaves it there must keep its id.
+    later_dials: ClassVar[frozenset[str]] = frozenset()
 
     @abc.abstractmethod
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:

@@ -22,6 +22,8 @@ class Looped(AbstractSolver):
     differentiated (as in Wang et al. 2025a and Bansal et al. 2022): the loops before them bring the state
     as far as the weights now can, and the gradient teaches how to go on from there, at less cost.
 
+    It has the methods of the Transformer inside, so it may stand in its place in a diffusion model.
+
     >>> from seriality.tasks import Words
     >>> format = Words("S5", length=4).format
     >>> network = Transformer(format, key=jax.random.key(0))
@@ -52,23 +54,33 @@ class Looped(AbstractSolver):
         self.loops = Passes.of(loops)
         self.gradient_loops = gradient_loops
 
-    def logits(self, prompt: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
-        injected = self.network.embed(prompt)
+    def embed(self, tokens: Int[Array, " length"]) -> Float[Array, "length width"]:
+        return self.network.embed(tokens)
+
+    def transform(self, injected: Float[Array, "length width"]) -> Float[Array, "length width"]:
+        """The loops, from nothing but what is injected into each."""
 
         def loop(x, _):
             return normalise(self.network.transform(x + injected), self.scale), None
 
-        loops = self.loops(len(prompt))
+        loops = self.loops(len(injected))
         learning = min(self.gradient_loops, loops)
         x, _ = jax.lax.scan(loop, jnp.zeros_like(injected), length=loops - learning)
         x, _ = jax.lax.scan(loop, jax.lax.stop_gradient(x), length=learning)
+        return x
+
+    def read(self, x: Float[Array, "length width"]) -> Float[Array, "length vocabulary"]:
         return self.network.read(x)
 
+    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
+        """Logits at every position: embed, transform, read, as a Transformer does."""
+        return self.read(self.transform(self.embed(tokens)))
+
     def loss(self, instances: Instances, *, key: Key[Array, ""]) -> Float[Array, ""]:
-        return answer_and_prefix_loss(jax.vmap(self.logits)(instances.prompt), instances)
+        return answer_and_prefix_loss(jax.vmap(self)(instances.prompt), instances)
 
     def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
-        return self.logits(prompt)[-self.answer_length :].argmax(-1)
+        return self(prompt)[-self.answer_length :].argmax(-1)
 
     def budget(self, prompt_length: int) -> int:
         return self.loops(prompt_length)

@@ -94,8 +94,7 @@ def sawtooth(points: Float[np.ndarray, " points"], folds: int) -> Float[np.ndarr
 
 
 def deep_sawtooth(points: Float[np.ndarray, " points"], folds: int) -> Float[np.ndarray, " points"]:
-    """The same by a network of rectifiers, `folds` hidden layers of two units: 2 relu(x) - 4 relu(x - 1/2).
-    """
+    """The same by a network: `folds` hidden layers of two units, 2 relu(x) - 4 relu(x - 1/2)."""
     for _ in range(folds):
         hidden = np.maximum(points[:, None] * np.array([1.0, 1.0]) + np.array([0.0, -0.5]), 0)
         points = hidden @ np.array([2.0, -4.0])

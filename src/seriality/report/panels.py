@@ -1,0 +1,91 @@
+"""The panels of findings: curves over one pair of axes, whatever they are of."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from ..analysis import Panel, Point
+from .summary import plain
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#b4609a", "#e69f00", "#56b4e9", "#7a4a1d", "#1f2328")
+"""Okabe & Ito's colours, told apart by colour-blind readers too."""
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "stroke")
+WIDTH, HEIGHT, COLUMNS = 250, 190, 2
+
+
+def drawn(panels: Sequence[Panel]) -> list[Any]:
+    """A chart for each panel, with a legend of its own."""
+    return [_panel(panel) for panel in panels if any(series.points for series in panel.series)]
+
+
+def _panel(panel: Panel) -> Any:
+    names = [plain(series.name) for series in panel.series]
+    rows = [
+        {"series": plain(series.name), "expected": series.expected, **_ends(point)}
+        for series in panel.series
+        for point in series.points
+        if (point.x > 0 or not panel.log_x) and (point.y > 0 or not panel.log_y)
+    ]
+    x = alt.X(
+        "x:Q",
+        title=plain(panel.x),
+        scale=_scale(panel.log_x),
+        axis=alt.Axis(grid=False, format=_format(rows, "x")),
+    )
+    limits = {"domain": [-0.03, 1.03], "nice": False} if panel.share else {}
+    y = alt.Y(
+        "y:Q",
+        title=plain(panel.y),
+        scale=alt.Scale(**limits) if panel.share else _scale(panel.log_y),
+        axis=alt.Axis(format=".0%") if panel.share else alt.Axis(format=_format(rows, "y")),
+    )
+    colours = alt.Color(
+        "series:N",
+        scale=alt.Scale(
+            domain=names, range=[c for c, _ in zip(itertools.cycle(PALETTE), names, strict=False)]
+        ),
+    )
+    shapes = alt.Shape(
+        "series:N",
+        scale=alt.Scale(
+            domain=names, range=[s for s, _ in zip(itertools.cycle(SHAPES), names, strict=False)]
+        ),
+    )
+    measured = [row for row in rows if not row["expected"]]
+    layers = [
+        alt.Chart(_data(measured)).mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colours),
+        alt.Chart(_data([row for row in measured if row["low"] is not None]))
+        .mark_rule(aria=False, strokeWidth=1.5, opacity=0.45)
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colours),
+        alt.Chart(_data([row for row in rows if row["expected"]]))
+        .mark_line(aria=False, strokeWidth=1.2, strokeDash=[4, 3])
+        .encode(x=x, y=y, color=colours),
+        alt.Chart(_data(measured))
+        .mark_point(size=36, filled=True, opacity=1, stroke="white", strokeWidth=0.6)
+        .encode(x=x, y=y, color=colours, shape=shapes),
+    ]
+    if panel.line is not None:
+        rule = alt.Chart(_data([{"y": panel.line}])).mark_rule(aria=False, strokeDash=[2, 3], color="#8a9097")
+        layers.insert(0, rule.encode(y="y:Q"))
+    title = alt.Title(plain(panel.title), anchor="start", limit=WIDTH + 80)
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)
+
+
+def _ends(point: Point) -> dict[str, float | None]:
+    return {"x": point.x, "y": point.y, "low": point.low, "high": point.high}
+
+
+def _scale(log: bool) -> alt.Scale:
+    return alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, padding=8)
+
+
+def _format(rows: Sequence[dict], axis: str) -> str:
+    values = [abs(row[axis]) for row in rows]
+    whole = all(value == int(value) for value in values)
+    return ",d" if whole and max(values, default=0) < 1e6 else "~e" if min(values, default=1) < 1e-3 else "~g"
+
+
+def _data(rows: Sequence[dict]) -> alt.Data:
+    return alt.Data(values=list(rows))
