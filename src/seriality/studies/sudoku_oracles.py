@@ -177,7 +177,7 @@ def turns_of(task: Sudoku, trace: Int[Array, " trace_length"]) -> Int[Array, " c
 def duplicates(grid: Int[Array, " cells"], side: int) -> Int[Array, ""]:
     """Digits that stand in a row, a column or a box again, counted in each; an open cell counts as one."""
     _, row, column, box = units(digits_of(grid, side), side)
-    return 3 * side * side - sum((count > 0).sum() for count in (row, column, box))
+    return 3 * side * side - (row > 0).sum() - (column > 0).sum() - (box > 0).sum()
 
 
 def open_right(

@@ -73,7 +73,7 @@ class Circuit:
 
     @property
     def edges(self) -> int:
-        """Wires from inputs and gates into gates, constants not counted, a repeated wire as often as it is."""
+        """Wires into gates, constants not counted, a repeated wire as often as it is there."""
         return sum(int((block.wires >= FIRST_INPUT).sum()) for layer in self.layers for block in layer)
 
     @property
