@@ -50,6 +50,23 @@ TABLE_1 = (
 )
 """Table 1 of the paper, in its order. Diffusion has a TC0 backbone; its "parallel" is about wall time."""
 
+SLOPE = 0.05
+"""C15: how far from -1 the slope of the error against the number of steps may be, on a log-log scale."""
+NOT_A_SLOPE = 0.1
+"""C15: from this far above -1 on, an error does not fall as 1/T."""
+GROWTH = 1.25
+"""C15: the largest factor by which an error may differ between the smallest and the largest problem."""
+SYMMETRIC = 1e-9
+"""C15: the control has no error but that of rounding, which is below this."""
+VALID = 0.5
+"""C17: what solves fewer grids than this share does not solve them."""
+COARSE_STEPS, MOST_STEPS = 4, 32
+"""C14: between these numbers of denoising steps accuracy must not rise."""
+RISE = 0.05
+"""C14: a larger rise of accuracy is one."""
+EPSILON = 0.15
+"""C18: the share of the best reward that a rule must fall below on some instance."""
+
 CLAIMS = {
     claim.id: claim
     for claim in (
@@ -83,6 +100,136 @@ CLAIMS = {
                 f"A row with fewer than {SEEDS} seeds on its task or the control is undecided.",
                 "Supported: all seven rows agree in every task family that was run. Contradicted: a row "
                 "contradicts in any family. Undecided otherwise.",
+            ),
+        ),
+        Claim(
+            id="C15",
+            section="Theorem F.1",
+            statement=(
+                "The total variation between the T-step sampler's law and the target falls as 1/T, with a "
+                "constant that does not grow with problem size."
+            ),
+            study="sampler_error",
+            rule=(
+                "Target, score and error are exact: a bit of probability 0.8, Ho et al.'s smaller variance.",
+                "Falls as 1/T: the least-squares slope of log error against log T, T = 64 to 512, is within "
+                f"{SLOPE} of -1 for each of the schedules log-SNR, cosine, linear and EDM. It does not if "
+                f"the slope of any of them is above {NOT_A_SLOPE - 1:g}. (Li & Yan's own schedule is shown "
+                "and not judged: the theorem allows it powers of log T.)",
+                "Problem size is, first, the space around the target: a closed curve in 2 to 128 dimensions, "
+                f"T = 32, {SEEDS} seeds. It does not grow if the upper end of the {CONFIDENCE:.0%} t "
+                f"interval of the error's mean in 128 dimensions is at most {GROWTH} times the mean in 2; it "
+                "does if the lower end is above that.",
+                "It is, second, the number of bits of the answer, D = 1 to 256 alike, which the theorem lets "
+                "in as a factor: at T = 256 the error must grow with D at most as D does.",
+                f"Controls: a uniform target has an error below {SYMMETRIC:g} at every T and schedule, as "
+                "its symmetry says; and in the directions normal to the target the error of Li & Yan's "
+                "coefficients does grow with dimension, by 5 times from 1 to 512, so growth would be seen.",
+                "Supported: all three are seen and the controls hold. Contradicted: one is seen not to hold.",
+            ),
+        ),
+        Claim(
+            id="C16",
+            section="proof of Theorem F.2",
+            statement=(
+                "If every input is answered right with probability above one half, the majority of finitely "
+                "many fixed seeds is right on every input."
+            ),
+            study="derandomised",
+            rule=(
+                "Inputs: all minimal puzzles of one 4x4 grid of each of the two classes, under four "
+                "renamings. Answers: masked diffusion on a denoiser of d rounds, T steps in random order; "
+                "one seed fixes the random bits for all inputs. Two tables, of 1,000 and 400 seeds, of which "
+                "the first says which inputs have p > 1/2 and the second gives the seeds.",
+                f"A case qualifies if of every input the {CONFIDENCE:.0%} interval of p lies above 1/2; it "
+                "does not if that of any input lies below.",
+                "Seen in a case that qualifies: a list of seeds is found in the second table, no longer than "
+                "Hoeffding's bound with the least p asks for, whose majority is right on every input, "
+                "checked input by input. Not seen: no such list is found.",
+                "Control: among the cases that do not qualify though the mean of p is above 1/2, for at "
+                "least one it is proved (by duality, in integers) that no list of these seeds is right on "
+                "every input: so the condition is needed on every input, and a list is not found for "
+                "nothing.",
+                f"Supported: at least two cases qualify and the list is seen in all of them, in all {SEEDS} "
+                "repetitions. Contradicted: it is not seen in one.",
+            ),
+        ),
+        Claim(
+            id="C17",
+            section="companion page, 5",
+            statement=(
+                "On Sudoku, standard diffusion produces grids that are plausible but invalid; serial orders "
+                "of the same network (most confident cells first, autoregressive) solve them reliably."
+            ),
+            study="sudoku_orders",
+            rule=(
+                "The network is an algorithm of known depth, d = 4 rounds of singles a pass, and for the "
+                "Gaussian sampler 4 sweeps of belief propagation; nothing is trained. Grids of 9x9, 28 "
+                "clues, in four tiers: 8 rounds, 14 rounds, one guess needed, several solutions (any of them "
+                "is right).",
+                "Judged at the most steps: 128, more than there are cells; 256 of the Gaussian sampler. "
+                f"Right: the whole grid. Intervals: {CONFIDENCE:.0%}, Wilson, over all grids of {SEEDS} "
+                "seeds.",
+                "Standard diffusion is in random order and the Gaussian sampler. Serial are the orders most "
+                "confident first and autoregressive by rows.",
+                f"A tier is as said if the upper ends of both standard rows are below {VALID:.0%}, their "
+                "grids have fewer than half of the repeated digits that one pass leaves, and the lower ends "
+                f"of both serial rows are at least {ACCURACY:.0%}. It is not if the upper end of a serial "
+                f"row is below {ACCURACY:.0%} or the lower end of a standard row is at least that.",
+                "Control: grids of one round and 48 clues, which one pass solves: every order solves "
+                f"{ACCURACY:.0%} of them.",
+                "Supported: all tiers are as said. Contradicted: one is not.",
+            ),
+        ),
+        Claim(
+            id="C18",
+            section="Theorem G.2",
+            statement=(
+                "No parallel decision rule is within a constant factor of the optimum on the depth-of-1 "
+                "environment."
+            ),
+            study="depth_of_one",
+            rule=(
+                "The family: Rule 110 lifted to an alternating circuit of depth d with a chain of L gates on "
+                "one cell, beside a rival chain whose length makes both errors cost alike. A wrong first "
+                "choice earns sqrt(d / (d + L)) of the best reward; L / d = 1, 4, 16, 64.",
+                "Rules of bounded depth: a rule that sees k < d rounds of the circuit earns on its worst "
+                f"instance less than {EPSILON} of the best at L / d = 64, and one that sees d rounds earns "
+                "all.",
+                "Trained rules: Transformers of 1 to 4 layers and widths 32 and 64, one pass, on words over "
+                f"S5 of 16 letters, {SEEDS} seeds; the bit is whether the number of the word's product is "
+                "odd, and any such bit can be lifted. Repeated layers for comparison. A rule fails if the "
+                f"upper end of the {CONFIDENCE:.0%} interval of its share of right choices, over all seeds, "
+                f"is below {ACCURACY:.0%}, and resolves the environment if the lower end is at least "
+                f"{ACCURACY:.0%}.",
+                "Seen: every one-pass rule fails and its least reward on test instances is below "
+                f"{EPSILON} of the best at L / d = 64, and repeated layers resolve it. Not seen: a one-pass "
+                "rule resolves it.",
+                "Control: on words of a reset monoid, which have a shortcut, the one-pass rules resolve the "
+                "same choice.",
+                "Supported: both are seen and the control holds. Contradicted: one is seen not to hold. No "
+                "finite family proves a statement about all parallel rules; this one could contradict it.",
+            ),
+        ),
+        Claim(
+            id="C22",
+            section="2.1",
+            statement="Shallow circuits and networks pay exponential width.",
+            study="widths",
+            rule=(
+                "Exact: the least number of ANDs in an OR of ANDs for the parity of n = 1 to 12 inputs, by "
+                "an integer program, and the least number of rectifiers in one hidden layer for a sawtooth "
+                "of 2^k pieces, k = 1 to 8. Seen: both double with every step, and deeper ones do with a "
+                "size linear in n and k. Not seen: one of them grows less than 1.5 times in any step.",
+                "Trained: networks of rectifiers with 1 and 3 hidden layers that are to put all extremes of "
+                f"the sawtooth on their sides, {SEEDS} seeds of 4 starts each. The least width on a grid of "
+                "powers of two at which at least half of the starts do; none counts as twice the largest. "
+                "Seen: with one hidden layer it grows at least 4 times from k = 2 to k = 5, and at k = 5 "
+                "three layers need less. Not seen: one layer's does not grow. Otherwise open: what a width "
+                "can express is not always learnt.",
+                "Control: no trained network of one hidden layer fits with fewer units than the exact least "
+                "number for points on alternating sides, 2^k - 1 bends.",
+                "Supported: both are seen. Contradicted: one is seen not to hold.",
             ),
         ),
     )

@@ -1,8 +1,19 @@
 """The studies themselves. STUDIES is the only list."""
 
 from ..study import Study
+from .depth_of_one import DEPTH_OF_ONE
+from .derandomised import DERANDOMISED
 from .miniature import MINIATURE
 from .pairs import PAIRS
+from .sampler_error import SAMPLER_ERROR
+from .sudoku_orders import SUDOKU_ORDERS
 from .table1 import DEMO, TABLE1
+from .widths import WIDTHS_STUDY
 
-STUDIES: dict[str, Study] = {study.name: study for study in (DEMO, TABLE1, PAIRS, MINIATURE)}
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        *(DEMO, TABLE1, PAIRS, MINIATURE),
+        *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, WIDTHS_STUDY),
+    )
+}

@@ -144,11 +144,14 @@ class _Variant:
 
     def __init__(self, program: "_Program", settings: Mapping[str, Any], task: AbstractTask):
         solver = build(settings, task.format, key=jax.random.key(0))
-        _, static = eqx.partition(solver, eqx.is_inexact_array)
+        own, static = eqx.partition(solver, eqx.is_inexact_array)
+        structure = jax.tree.structure(own)  # the same leaves in their order, with other dials around them
         trainer, tries = program.trainer, program.trainer.training.test_instances
-        self.count = evaluator(
-            trainer, program.depths, tries, lambda parameters: eqx.combine(parameters, static)
-        )
+
+        def solver_of(parameters):
+            return eqx.combine(jax.tree.unflatten(structure, jax.tree.leaves(parameters)), static)
+
+        self.count = evaluator(trainer, program.depths, tries, solver_of)
         passes, cost = answer_cost(settings, task)
         self.outcome = {"passes": passes, "cost": cost}
 
