@@ -92,7 +92,7 @@ def _all_grids() -> np.ndarray:
 @partial(jax.jit, static_argnames=("rounds", "steps"))
 def _answers(prompts, keys, rounds: int, steps: int):
     task = Sudoku(side=4, rounds=3)
-    network = Propagation(4, rounds, task.format.vocabulary)
+    network = Propagation(4, rounds)
     solver = MaskedDiffusion(network, task.format, steps={"constant": steps})
 
     def of_seed(key):

@@ -36,7 +36,7 @@ class Propagation(AbstractOracle):
 
     >>> task = Sudoku(side=4, rounds=3)
     >>> instances = task.sample(1, key=jax.random.key(0))
-    >>> logits = Propagation(4, 3, task.format.vocabulary)(instances.prompt[0])
+    >>> logits = Propagation(4, 3)(instances.prompt[0])
     >>> bool((logits.argmax(-1) == instances.answer[0]).all())
     True
     """
@@ -44,10 +44,10 @@ class Propagation(AbstractOracle):
     version = 1
     side: int = eqx.field(static=True)
     rounds: int = eqx.field(static=True)
-    vocabulary: int = eqx.field(static=True)
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "positions vocabulary"]:
-        """Log-probabilities of the cells, for a prompt followed by a grid in which QUERY are open cells."""
+        """Log-probabilities of the cells, for a prompt followed by a grid in which QUERY are open cells.
+        The last token of the vocabulary is the last digit: no later one is ever an answer."""
         n = self.side
         clues, grid = tokens[: n * n], tokens[-n * n :]
         filled = digits_of(jnp.where(grid == QUERY, clues, grid), n)
@@ -62,8 +62,8 @@ class Propagation(AbstractOracle):
         left = jnp.where(single.any(0), single, candidates) | filled
         left = left | ~left.any(0)  # no digit is left on a wrong board: any is as good
         probability = left / left.sum(0)
-        logits = jnp.full((n * n, self.vocabulary), -jnp.inf)
-        return logits.at[:, OPEN + 1 : OPEN + 1 + n].set(jnp.log(probability).reshape(n, -1).T)
+        digits = jnp.log(probability).reshape(n, -1).T
+        return jnp.concatenate([jnp.full((n * n, OPEN + 1), -jnp.inf), digits], axis=1)
 
     def span(self, length: int) -> int:
         """Rounds, which take the place of matrix products."""

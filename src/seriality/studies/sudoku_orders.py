@@ -48,7 +48,7 @@ REPEATED, GAUSSIAN = "repeated layers", "Gaussian"
 
 @partial(jax.jit, static_argnames=("task", "order", "rounds", "steps"))
 def _masked(prompts, traces, keys, task: Sudoku, order: str, rounds: int, steps: int):
-    network = Propagation(task.side, rounds, task.format.vocabulary)
+    network = Propagation(task.side, rounds)
 
     def one(prompt, trace, key):
         how = SolverOrder(turns_of(task, trace)) if order == "solver" else order

@@ -5,6 +5,13 @@ from collections.abc import Callable, Sequence
 
 from ..finding import Finding
 from ..table import RecordLike
+from . import depth_of_one, derandomised, sampler_error, sudoku_orders, widths
 
-READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {}
+READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {
+    "sampler_error": sampler_error.read,
+    "derandomised": derandomised.read,
+    "sudoku_orders": sudoku_orders.read,
+    "depth_of_one": depth_of_one.read,
+    "widths": widths.read,
+}
 """By study: from its records, and the number of its trials that are missing, to its findings."""

@@ -1,0 +1,201 @@
+"""Claim C18 from the study `depth_of_one`: what rules of bounded depth, and trained ones, earn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import claims
+from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..intervals import wilson
+from ..table import CONTROL, SERIAL, RecordLike
+
+REPEATED = "repeated layers"
+
+
+def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+    """The finding on C18."""
+    rows, unread = parsed(records, _row)
+    families: dict[str, dict[tuple[str, str], list[dict[str, Any]]]] = {}
+    for family, row, role, outcome in rows:
+        families.setdefault(family, {}).setdefault((row, role), []).append(outcome)
+    bounded = {row: outcomes for (row, _), outcomes in families.get("bounded", {}).items()}
+    trained = families.get("trained", {})
+    supporting = [_bounded(bounded), _trained(trained)]
+    controls = []
+    for (row, role), outcomes in trained.items():
+        if role == CONTROL and not row.startswith(REPEATED):
+            share, low, _ = _right(outcomes)
+            controls.append((low >= claims.ACCURACY, f"{row} is right for {share:.1%} on the control"))
+    reduction = [
+        outcome
+        for family, cells in families.items()
+        if family.startswith("reduction")
+        for each in cells.values()
+        for outcome in each
+    ]
+    if reduction:
+        held = sum(outcome["held"] for outcome in reduction)
+        controls.append(
+            (
+                held == len(reduction),
+                f"the proven factors of the reduction held in {held} of {len(reduction)} runs",
+            )
+        )
+    notes = [
+        "The paper's statement is about deterministic rules. A coin for the side, and then a constant-depth "
+        "rule called at every later step, earns half of the optimum on average, everywhere.",
+        "The comment after Theorem G.2 does not hold as printed: a chain put before the inputs raises both "
+        "sides alike, and the regret of the first choice stays as it was. A chain on the output, and a rival "
+        "of half its length, gives linear regret; that is the panel.",
+    ]
+    if unread:
+        notes.append(f"Not of this form: {unread:,} records.")
+    verdict = decide(supporting, missing=missing, controls=controls)
+    return (Finding("C18", verdict, tuple(_panels(bounded, trained, families)), tuple(notes)),)
+
+
+def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, str, dict[str, Any]]:
+    family = str(settings["family"])
+    if family == "trained" and not 0 <= int(outcome["right"]) <= int(outcome["tries"]):
+        raise ValueError("right choices are from 0 to the tries")
+    for name in ("worst", "mean", "least"):
+        if isinstance(outcome.get(name), list) and not all(0 <= float(share) <= 1 for share in outcome[name]):
+            raise ValueError("a share of the reward is from 0 to 1")
+    return family, str(settings["row"]), str(settings["role"]), outcome
+
+
+def _bounded(rows: dict[str, list[dict[str, Any]]]) -> tuple[bool | None, str]:
+    """Whether rules that see too few rounds earn little on their worst instance, and one that sees all
+    earns all.
+    """
+    if not rows or min(map(len, rows.values())) < claims.SEEDS:
+        return None, "rules of bounded depth were not all run"
+    depth = next(iter(rows.values()))[0]["depth"]
+    worst = {
+        int(row.split()[0]): max(each["worst"][-1] for each in outcomes) for row, outcomes in rows.items()
+    }
+    full = min(
+        each["worst"][-1]
+        for row, outcomes in rows.items()
+        if int(row.split()[0]) >= depth
+        for each in outcomes
+    )
+    short = {rounds: share for rounds, share in worst.items() if rounds < depth}
+    said = (
+        f"at L / d = 64 rules that see {', '.join(map(str, sorted(short)))} of {depth} rounds earn at most "
+        f"{max(short.values()):.3f} of the best on their worst instance, and one that sees all earns {full:g}"
+    )
+    return max(short.values()) < claims.EPSILON and full == 1, said
+
+
+def _right(outcomes: list[dict[str, Any]]) -> tuple[float, float, float]:
+    right, tries = (np.array(sum(int(each[name]) for each in outcomes)) for name in ("right", "tries"))
+    low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
+    return float(right / tries), float(low), float(high)
+
+
+def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | None, str]:
+    """Whether all one-pass rules fail and earn little on their worst instance, and repeated layers resolve
+    it.
+    """
+    serial = {row: outcomes for (row, role), outcomes in rows.items() if role == SERIAL}
+    if not serial or min(map(len, serial.values())) < claims.SEEDS:
+        return None, "trained rules were not all run"
+    said, states = [], []
+    for row, outcomes in serial.items():
+        share, low, high = _right(outcomes)
+        least = max(each["least"][-1] for each in outcomes)
+        said.append(f"{row}: right for {share:.1%}, least reward {least:.3f}")
+        if row.startswith(REPEATED):
+            states.append(True if low >= claims.ACCURACY else None)
+        elif low >= claims.ACCURACY:
+            states.append(False)
+        else:
+            states.append(True if high < claims.ACCURACY and least < claims.EPSILON else None)
+    seen = False if False in states else None if None in states else True
+    return seen, "; ".join(said)
+
+
+def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
+    panels = []
+    if bounded:
+        first = next(iter(bounded.values()))[0]
+        theory = Series(
+            "sqrt(d / (d + L))",
+            tuple(Point(x, y) for x, y in zip(first["stretches"], first["without_the_bit"], strict=True)),
+            expected=True,
+        )
+        series = tuple(
+            Series(
+                row,
+                tuple(
+                    Point(x, min(each["worst"][k] for each in outcomes))
+                    for k, x in enumerate(first["stretches"])
+                ),
+            )
+            for row, outcomes in bounded.items()
+        )
+        panels.append(
+            Panel(
+                "Rules that see k rounds",
+                "L / d",
+                "worst share of the best reward",
+                (*series, theory),
+                True,
+                share=True,
+            )
+        )
+    for role, title in ((SERIAL, "Trained rules, words over S5"), (CONTROL, "Trained rules, reset words")):
+        series = tuple(
+            Series(
+                row,
+                tuple(
+                    Point(x, float(np.mean([each["mean"][k] for each in outcomes])))
+                    for k, x in enumerate(outcomes[0]["stretches"])
+                ),
+            )
+            for (row, kind), outcomes in trained.items()
+            if kind == role
+        )
+        panels.append(Panel(title, "L / d", "mean share of the best reward", series, True, share=True))
+    regret = [outcome for each in families.get("regret", {}).values() for outcome in each]
+    if regret:
+        points = tuple(
+            Point(gates, float(np.mean([each["regret"][k] for each in regret])))
+            for k, gates in enumerate(regret[0]["gates"])
+        )
+        panels.append(
+            Panel(
+                "Regret without the last round",
+                "gates",
+                "largest regret",
+                (Series("measured", points),),
+                True,
+                True,
+            )
+        )
+    series = []
+    for family, cells in families.items():
+        if family.startswith("reduction"):
+            for end in ("least", "most"):
+                by: dict[float, list[float]] = {}
+                for (row, _), outcomes in cells.items():
+                    by.setdefault(float(row.rsplit(", ", 1)[1]), []).extend(each[end] for each in outcomes)
+                pick = min if end == "least" else max
+                points = tuple(Point(accuracy, pick(values)) for accuracy, values in sorted(by.items()))
+                series.append(Series(f"{family.removeprefix('reduction, ')}, {end}", points))
+    if series:
+        low = Series("least proven", tuple(Point(a, a) for a in (0.1, 1.0)), expected=True)
+        high = Series("most proven, geometric", tuple(Point(a, 2 / a) for a in (0.1, 1.0)), expected=True)
+        panels.append(
+            Panel(
+                "The reduction: estimate over DO1",
+                "accuracy of the player",
+                "estimate over DO1",
+                (*series, low, high),
+                True,
+                True,
+            )
+        )
+    return panels

@@ -1,0 +1,228 @@
+"""Claim C15 from the study `sampler_error`: the slope of the error against T, and its growth with size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ... import claims
+from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..table import RecordLike
+
+STANDARD = ("log-SNR", "cosine", "linear", "EDM")
+FROM = 64
+"""The number of steps from which on the slope is taken."""
+
+
+def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+    """The finding on C15."""
+    found, unread = parsed(records, _row)
+    curves = {(family, row): outcome for family, row, _, outcome in found}
+    slopes = {name: _slope(curves.get(("bit", f"{name}, posterior"))) for name in STANDARD}
+    falls = _all(
+        None if slope is None else slope[0] <= claims.SLOPE - 1 and slope[0] >= -1 - claims.SLOPE
+        for slope in slopes.values()
+    )
+    if any(slope is not None and slope[0] > claims.NOT_A_SLOPE - 1 for slope in slopes.values()):
+        falls = False
+    elif falls is False:
+        falls = None
+    said = ", ".join(
+        f"{name} {slope[0]:.3f} ({slope[1]:.3f} to {slope[2]:.3f})"
+        for name, slope in slopes.items()
+        if slope is not None
+    )
+    ambient, ambient_said = _ambient([each for each in found if each[0] == "dimension"])
+    bits, bits_said = _bits(curves.get(("bits", "log-SNR")))
+    symmetric = [
+        error
+        for (family, _), outcome in curves.items()
+        if family == "uniform bit"
+        for error in outcome["total_variation"]
+    ]
+    normal = curves.get(("normal directions", "Li-Yan"))
+    controls = []
+    if symmetric:
+        controls.append(
+            (max(symmetric) < claims.SYMMETRIC, f"a uniform bit has an error of up to {max(symmetric):.1g}")
+        )
+    if normal:
+        growth = normal["total_variation"][-1] / normal["total_variation"][0]
+        controls.append((growth >= 5, f"Li & Yan's coefficients grow {growth:.1f} times only"))
+    verdict = decide(
+        [
+            (falls, f"slopes of log error against log T: {said or 'none'}"),
+            (ambient, ambient_said),
+            (bits, bits_said),
+        ],
+        missing=missing,
+        controls=controls,
+    )
+    notes = [
+        "The slope's interval is the least-squares line's t interval over the T of the grid: it says how "
+        "straight the line is, since nothing here is sampled.",
+        "Of finite sets the intrinsic dimension goes to 0 at small scales, and the bound then speaks of the "
+        "logarithm of their number. The powers of log T in the bound are not seen for the usual schedules.",
+    ]
+    if unread:
+        notes.append(f"Not of this form: {unread:,} records.")
+    return (Finding("C15", verdict, tuple(_panels(found, curves)), tuple(notes)),)
+
+
+def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
+    errors = outcome["total_variation"]
+    values = errors if isinstance(errors, list) else [errors]
+    if not all(0 <= float(value) <= 1 for value in values):
+        raise ValueError("a total variation is from 0 to 1")
+    return str(settings["family"]), str(settings["row"]), int(settings["seed"]), outcome
+
+
+def _all(answers: Any) -> bool | None:
+    answers = list(answers)
+    return None if None in answers else all(answers)
+
+
+def _slope(outcome: dict[str, Any] | None) -> tuple[float, float, float] | None:
+    """The log-log slope of the error from `FROM` steps on, with its interval; None for fewer than three
+    values.
+    """
+    if outcome is None:
+        return None
+    steps, errors = (np.array(outcome[name], float) for name in ("steps", "total_variation"))
+    keep = (steps >= FROM) & (errors > 0)
+    if keep.sum() < 3:
+        return None
+    x, y = np.log(steps[keep]), np.log(errors[keep])
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    rest = y - y.mean() - slope * centred
+    error = (rest @ rest / (len(x) - 2) / (centred @ centred)) ** 0.5
+    half = float(error * stats.t.ppf((1 + claims.CONFIDENCE) / 2, len(x) - 2))
+    return slope, slope - half, slope + half
+
+
+def _ambient(rows: list) -> tuple[bool | None, str]:
+    """Whether the error of the curve grows with the space's dimension."""
+    by: dict[int, list[float]] = {}
+    for _, _, _, outcome in rows:
+        by.setdefault(int(outcome["dimension"]), []).append(float(outcome["total_variation"]))
+    if len(by) < 2 or min(map(len, by.values())) < claims.SEEDS:
+        return None, f"the curve was seen in {len(by)} dimensions, with too few seeds to tell"
+    small, large = min(by), max(by)
+    low, high = _interval(by[large])
+    base = float(np.mean(by[small]))
+    said = (
+        f"a curve's error is {np.mean(by[large]):.4f} ({low:.4f} to {high:.4f}) in {large} dimensions and "
+        f"{base:.4f} in {small}"
+    )
+    if high <= claims.GROWTH * base:
+        return True, said
+    return (False if low > claims.GROWTH * base else None), said
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5)
+    half = error * float(stats.t.ppf((1 + claims.CONFIDENCE) / 2, len(values) - 1))
+    return mean - half, mean + half
+
+
+def _bits(outcome: dict[str, Any] | None) -> tuple[bool | None, str]:
+    """Whether the error of D bits grows at most as D does."""
+    if outcome is None:
+        return None, "independent bits were not run"
+    bits, errors = (np.array(outcome[name], float) for name in ("bits", "total_variation"))
+    growth = float(np.polyfit(np.log(bits), np.log(errors), 1)[0])
+    held = bool((errors <= bits / bits[0] * errors[0] * (1 + 1e-9)).all())
+    return held, f"the error of D independent bits grows as D^{growth:.2f}, which is not more than D"
+
+
+def _panels(found: list, curves: dict) -> list[Panel]:
+    def over(family: str, name: str, rows: Sequence[str]) -> tuple[Series, ...]:
+        return tuple(
+            Series(
+                row,
+                tuple(Point(x, y) for x, y in zip(outcome[name], outcome["total_variation"], strict=True)),
+            )
+            for row in rows
+            if (outcome := curves.get((family, row)))
+        )
+
+    posterior = [row for family, row in curves if family == "bit" and row.endswith("posterior")]
+    other = [row for family, row in curves if family == "bit" and not row.endswith("posterior")]
+    law = [Series("1 / T", tuple(Point(t, 0.5 / t) for t in (8, 512)), expected=True)]
+    panels = [
+        Panel(
+            "A bit of probability 0.8",
+            "steps T",
+            "total variation",
+            (*over("bit", "steps", posterior), *law),
+            True,
+            True,
+        ),
+        Panel(
+            "Other coefficients",
+            "steps T",
+            "total variation",
+            (*over("bit", "steps", other), *law),
+            True,
+            True,
+        ),
+    ]
+    bits = over("bits", "bits", ["log-SNR", "cosine"])
+    if bits:
+        first = bits[0].points[0].y
+        theory = Series("sqrt D", tuple(Point(d, first * d**0.5) for d in (1, 64)), expected=True)
+        linear = Series("D", tuple(Point(d, first * d) for d in (1, 64)), expected=True)
+        panels.append(
+            Panel(
+                "D independent bits, T = 256",
+                "bits D",
+                "total variation",
+                (*bits, theory, linear),
+                True,
+                True,
+            )
+        )
+    panels.append(
+        Panel(
+            "Directions normal to the target, T = 256",
+            "directions",
+            "total variation",
+            over("normal directions", "dimensions", ["posterior", "Li-Yan", "DDIM"]),
+            True,
+            True,
+        )
+    )
+    by: dict[int, list] = {}
+    for family, _, _, outcome in found:
+        if family == "dimension":
+            by.setdefault(int(outcome["dimension"]), []).append(outcome)
+    if by:
+        points, floors = [], []
+        for dimension, outcomes in sorted(by.items()):
+            errors = [each["total_variation"] for each in outcomes]
+            low, high = _interval(errors) if len(errors) > 1 else (None, None)
+            points.append(Point(dimension, float(np.mean(errors)), low, high))
+            floors.append(Point(dimension, float(np.mean([each["floor"] for each in outcomes]))))
+        series = (Series("sampled", tuple(points)), Series("floor", tuple(floors), expected=True))
+        panels.append(
+            Panel("A closed curve, T = 32", "dimensions of the space", "total variation", series, True)
+        )
+    codes = [outcome for family, _, _, outcome in found if family == "codes"]
+    if codes:
+        sizes = codes[0]["log_codes"]
+        errors = np.array([each["total_variation"] for each in codes])
+        floors = np.array([each["floor"] for each in codes]).mean(0)
+        points = []
+        for place, k in enumerate(sizes):
+            low, high = _interval(errors[:, place].tolist()) if len(errors) > 1 else (None, None)
+            points.append(Point(k, float(errors[:, place].mean()), low, high))
+        series = (
+            Series("sampled", tuple(points)),
+            Series(
+                "floor", tuple(Point(k, float(f)) for k, f in zip(sizes, floors, strict=True)), expected=True
+            ),
+        )
+        panels.append(Panel("2^k random codes in 32 dimensions, T = 8", "k", "total variation", series))
+    return panels

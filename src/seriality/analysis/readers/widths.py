@@ -1,0 +1,138 @@
+"""Claim C22 from the study `widths`: least widths, exact and trained."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ... import claims
+from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..table import RecordLike
+
+LEAST_GROWTH = 1.5
+TRAINED_GROWTH = 4
+
+
+def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+    """The finding on C22."""
+    rows, unread = parsed(records, _row)
+    parity = next((outcome for family, _, _, outcome in rows if family == "parity"), None)
+    sawtooth = next((outcome for family, _, _, outcome in rows if family == "sawtooth"), None)
+    fits: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for family, row, folds, outcome in rows:
+        if family == "trained":
+            fits.setdefault((row, folds), []).append(outcome)
+    least = {key: _least(outcomes) for key, outcomes in fits.items() if len(outcomes) >= claims.SEEDS}
+    below = [
+        f"{width} units at k = {folds}"
+        for (row, folds), outcomes in fits.items()
+        if row.startswith("1 ")
+        for outcome in outcomes
+        for width, count in zip(outcome["widths"], outcome["fits"], strict=True)
+        if count and width < 2**folds - 1
+    ]
+    verdict = decide(
+        [_exact(parity, sawtooth), _trained(least)],
+        missing=missing,
+        controls=[(not below, f"one hidden layer fits with fewer units than it can: {', '.join(below)}")],
+    )
+    notes = [
+        "With MAJORITY gates depth 3 and n + n / 2 gates compute parity: the price is one of AND and OR."
+    ]
+    if unread:
+        notes.append(f"Not of this form: {unread:,} records.")
+    return (Finding("C22", verdict, tuple(_panels(parity, sawtooth, fits)), tuple(notes)),)
+
+
+def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
+    family = str(settings["family"])
+    folds = int(settings["experiment"]["folds"]) if family == "trained" else 0
+    if family == "trained" and len(outcome["widths"]) != len(outcome["fits"]):
+        raise ValueError("a count for every width")
+    return family, str(settings["row"]), folds, outcome
+
+
+def _exact(parity: dict[str, Any] | None, sawtooth: dict[str, Any] | None) -> tuple[bool | None, str]:
+    if parity is None or sawtooth is None:
+        return None, "the exact widths were not computed"
+    growth = [after / before for each in (parity, sawtooth) for before, after in pairwise(each["least"])]
+    deep = [size / n for n, size in zip(parity["n"], parity["4 levels"], strict=True)]
+    deep += [units / k for k, units in zip(sawtooth["k"], sawtooth["deep"], strict=True)]
+    said = (
+        f"the least width of parity is {parity['least'][-1]:,} ANDs at n = {parity['n'][-1]} and that of the "
+        f"sawtooth {sawtooth['least'][-1]:,} units at k = {sawtooth['k'][-1]}, at least {min(growth):g} "
+        f"times the one before at every step; deeper ones have at most {max(deep):.1f} gates or units for "
+        "each input or fold"
+    )
+    if min(growth) < LEAST_GROWTH:
+        return False, said
+    return (True if min(growth) == max(growth) == 2 else None), said
+
+
+def _least(outcomes: list[dict[str, Any]]) -> int:
+    """The least width at which half of the starts of all seeds fit; twice the largest if there is none."""
+    widths = outcomes[0]["widths"]
+    share = np.sum([each["fits"] for each in outcomes], axis=0) / sum(each["starts"] for each in outcomes)
+    return next((int(w) for w, s in zip(widths, share, strict=True) if s >= 0.5), 2 * int(widths[-1]))
+
+
+def _trained(least: dict[tuple[str, int], int]) -> tuple[bool | None, str]:
+    keys = [("1 hidden layer", 2), ("1 hidden layer", 5), ("3 hidden layers", 5)]
+    if any(key not in least for key in keys):
+        return None, f"trained networks were not all run with {claims.SEEDS} seeds"
+    first, last, deep = (least[key] for key in keys)
+    said = (
+        f"trained, one hidden layer needs a width of {first} at k = 2 and {last} at k = 5, where three need "
+        f"{deep}"
+    )
+    if last <= first:
+        return False, said
+    return (True if last >= TRAINED_GROWTH * first and deep < last else None), said
+
+
+def _panels(parity: dict | None, sawtooth: dict | None, fits: dict) -> list[Panel]:
+    panels = []
+    if parity:
+        names = {
+            "least": "least ANDs of depth 2",
+            "2 levels": "2 levels, gates",
+            "4 levels": "4 levels, gates",
+            "MAJORITY": "MAJORITY, gates",
+        }
+        series = tuple(
+            Series(label, tuple(Point(n, y) for n, y in zip(parity["n"], parity[name], strict=True) if y))
+            for name, label in names.items()
+        )
+        panels.append(Panel("Parity of n inputs", "n", "width or gates", series, log_y=True))
+    if sawtooth:
+        series = (
+            Series(
+                "least, one hidden layer",
+                tuple(Point(k, y) for k, y in zip(sawtooth["k"], sawtooth["least"], strict=True)),
+            ),
+            Series(
+                "k layers of two",
+                tuple(Point(k, y) for k, y in zip(sawtooth["k"], sawtooth["deep"], strict=True)),
+            ),
+        )
+        panels.append(Panel("Sawtooth of 2^k pieces", "k", "units", series, log_y=True))
+    for row in dict.fromkeys(row for row, _ in fits):
+        series = tuple(
+            Series(
+                f"k = {folds}",
+                tuple(
+                    Point(w, float(s))
+                    for w, s in zip(
+                        outcomes[0]["widths"],
+                        np.sum([each["fits"] for each in outcomes], axis=0)
+                        / sum(each["starts"] for each in outcomes),
+                        strict=True,
+                    )
+                ),
+            )
+            for (name, folds), outcomes in fits.items()
+            if name == row
+        )
+        panels.append(Panel(f"Trained, {row}", "width", "starts that fit", series, log_x=True, share=True))
+    return panels
