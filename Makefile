@@ -24,6 +24,7 @@ benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/records.py --keep
 	@$(BIN)/python benchmarks/meter.py --keep
 	@$(BIN)/python benchmarks/tasks.py --keep
+	@$(BIN)/python benchmarks/circuits.py --keep
 	@$(BIN)/python benchmarks/tasks.py --soak --keep
 
 clean:

@@ -197,16 +197,16 @@ CLAIMS = {
                 f"instance less than {EPSILON} of the best at L / d = 64, and one that sees d rounds earns "
                 "all.",
                 "Trained rules: Transformers of 1 to 4 layers and widths 32 and 64, one pass, on words over "
-                f"S5 of 16 letters, {SEEDS} seeds; the bit is whether the number of the word's product is "
-                "odd, and any such bit can be lifted. Repeated layers for comparison. A rule fails if the "
-                f"upper end of the {CONFIDENCE:.0%} interval of its share of right choices, over all seeds, "
-                f"is below {ACCURACY:.0%}, and resolves the environment if the lower end is at least "
-                f"{ACCURACY:.0%}.",
-                "Seen: every one-pass rule fails and its least reward on test instances is below "
-                f"{EPSILON} of the best at L / d = 64, and repeated layers resolve it. Not seen: a one-pass "
-                "rule resolves it.",
+                f"S5 of 4, 8, 12 and 16 letters, {SEEDS} seeds; the bit is whether the number of the word's "
+                "product is odd, and any such bit can be lifted. Repeated layers for comparison. A rule "
+                f"fails at a length if the upper end of the {CONFIDENCE:.0%} interval of its share of right "
+                f"choices, over all seeds, is below {ACCURACY:.0%}, and resolves it if the lower end is at "
+                f"least {ACCURACY:.0%}.",
+                "Seen: for every one-pass rule there is a length at which it fails, its least reward being "
+                f"below {EPSILON} of the best at L / d = 64, and which repeated layers resolve. Not seen: a "
+                "one-pass rule resolves the largest length.",
                 "Control: on words of a reset monoid, which have a shortcut, the one-pass rules resolve the "
-                "same choice.",
+                "same choice at every length.",
                 "Supported: both are seen and the control holds. Contradicted: one is seen not to hold. No "
                 "finite family proves a statement about all parallel rules; this one could contradict it.",
             ),

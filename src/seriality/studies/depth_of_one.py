@@ -20,6 +20,7 @@ import numpy as np
 
 from ..solvers import build
 from ..study import CONTROL, SERIAL, Experiment, Study
+from ..study.run import EVALUATION_KEY
 from ..study.splits import TEST, draw
 from ..study.train import Trainer
 from ..tasks import Words
@@ -40,8 +41,8 @@ from .table1 import training, transformer
 NAME = "depth_of_one"
 STRETCHES = (1, 4, 16, 64)
 """The length of the chain over the depth below it, L / d."""
-LENGTH = 16
-TRAINING = training(2, 4, 8, 16, steps=1500, learning_rates=(4e-3,))
+LENGTHS = (4, 8, 12, 16)
+TRAINING = training(2, 4, 8, 12, 16, steps=2400, learning_rates=(4e-3,))
 INSTANCES = 512
 PLAYERS = [f"value: {name}" for name in VALUE_FUNCTIONS] + [f"policy: {name}" for name in POLICIES]
 RULES: dict[str, dict[str, Any]] = {
@@ -79,8 +80,8 @@ def bounded(rounds: int, steps: int, cells: int, rows: int, *, seed: int) -> dic
 
 def trained(monoid: str, solver: dict[str, Any], *, seed: int) -> dict[str, Any]:
     """The right choices of a rule trained on words, and what it earns for every stretch: the mean and the
-    least share of the best over test words of the largest length."""
-    task = Words(monoid, length=LENGTH)
+    least share of the best over test words of each of `LENGTHS`."""
+    task = Words(monoid, length=LENGTHS[-1])
     trainer = Trainer(task, lambda key: build(solver, task.format, key=key), TRAINING)
     keys = jax.random.split(jax.random.key(seed), 3)[None]
     replicas = trainer.replicas(keys[:, 0])
@@ -88,33 +89,35 @@ def trained(monoid: str, solver: dict[str, Any], *, seed: int) -> dict[str, Any]
     for _, after, _ in trainer.run(replicas, keys[:, 1:], rates):
         replicas = after
     parameters = jax.tree.map(lambda leaf: leaf[0], replicas.parameters)
-    draw_key, solve_key = jax.random.split(jax.random.key(1000 + seed))
-    instances = draw(task, TEST, INSTANCES, depth=LENGTH, key=draw_key)
 
     @jax.jit
     def answers(parameters, prompts, keys):
         solve = trainer.solver(parameters).solve
         return jax.vmap(lambda prompt, key: solve(prompt, key=key))(prompts, keys)
 
-    said = answers(parameters, instances.prompt, jax.random.split(solve_key, INSTANCES))[:, 0]
-    alive, says_alive = (np.asarray(answer) % 2 == 1 for answer in (instances.answer[:, 0], said))
-    right = alive == says_alive
-    depth = 2 * LENGTH
-    shares = []
-    for stretch in STRETCHES:
-        length = stretch * depth
-        rival = rival_for_ratio(depth, length)
-        shares.append(reward_ratio(says_alive, alive, depth, length, rival))
-    return {
-        "right": int(right.sum()),
+    outcome: dict[str, Any] = {
+        "lengths": list(LENGTHS),
         "tries": INSTANCES,
-        "ones": int(alive.sum()),
         "solved": int(replicas.stage[0]) == len(TRAINING.stages),
         "diverged": bool(replicas.diverged[0]),
         "stretches": list(STRETCHES),
-        "mean": [float(share.mean()) for share in shares],
-        "least": [float(share.min()) for share in shares],
+        **{name: [] for name in ("right", "ones", "mean", "least")},
     }
+    for length in LENGTHS:
+        draw_key, solve_key = jax.random.split(jax.random.fold_in(jax.random.key(EVALUATION_KEY), length))
+        instances = draw(task, TEST, INSTANCES, depth=length, key=draw_key)
+        said = answers(parameters, instances.prompt, jax.random.split(solve_key, INSTANCES))
+        alive, says_alive = (np.asarray(answer[:, 0]) % 2 == 1 for answer in (instances.answer, said))
+        depth = 2 * length
+        shares = [
+            reward_ratio(says_alive, alive, depth, stretch * depth, rival_for_ratio(depth, stretch * depth))
+            for stretch in STRETCHES
+        ]
+        outcome["right"].append(int((alive == says_alive).sum()))
+        outcome["ones"].append(int(alive.sum()))
+        outcome["mean"].append([float(share.mean()) for share in shares])
+        outcome["least"].append([float(share.min()) for share in shares])
+    return outcome
 
 
 def reduction(player: str, accuracy: float, grid: str, circuits: int, *, seed: int) -> dict[str, Any]:

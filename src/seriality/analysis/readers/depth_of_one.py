@@ -26,7 +26,9 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     for (row, role), outcomes in trained.items():
         if role == CONTROL and not row.startswith(REPEATED):
             share, low, _ = _right(outcomes)
-            controls.append((low >= claims.ACCURACY, f"{row} is right for {share:.1%} on the control"))
+            controls.append(
+                (bool((low >= claims.ACCURACY).all()), f"{row} is right for {share.min():.1%} on the control")
+            )
     reduction = [
         outcome
         for family, cells in families.items()
@@ -57,11 +59,17 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, str, dict[str, Any]]:
     family = str(settings["family"])
-    if family == "trained" and not 0 <= int(outcome["right"]) <= int(outcome["tries"]):
-        raise ValueError("right choices are from 0 to the tries")
-    for name in ("worst", "mean", "least"):
-        if isinstance(outcome.get(name), list) and not all(0 <= float(share) <= 1 for share in outcome[name]):
-            raise ValueError("a share of the reward is from 0 to 1")
+    if family == "trained":
+        tries = int(outcome["tries"])
+        if len(outcome["right"]) != len(outcome["lengths"]) or not tries:
+            raise ValueError("a count of right choices for every length")
+        if not all(0 <= int(right) <= tries for right in outcome["right"]):
+            raise ValueError("right choices are from 0 to the tries")
+    for name in ("mean", "least", "worst"):
+        if family in ("trained", "bounded") and name in outcome:
+            shares = np.array(outcome[name], float)
+            if not np.all((shares >= 0) & (shares <= 1)):
+                raise ValueError("a share of the reward is from 0 to 1")
     return family, str(settings["row"]), str(settings["role"]), outcome
 
 
@@ -89,32 +97,31 @@ def _bounded(rows: dict[str, list[dict[str, Any]]]) -> tuple[bool | None, str]:
     return max(short.values()) < claims.EPSILON and full == 1, said
 
 
-def _right(outcomes: list[dict[str, Any]]) -> tuple[float, float, float]:
-    right, tries = (np.array(sum(int(each[name]) for each in outcomes)) for name in ("right", "tries"))
-    low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
-    return float(right / tries), float(low), float(high)
+def _right(outcomes: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The share of right choices at every length, and the ends of its interval."""
+    right = np.sum([each["right"] for each in outcomes], axis=0)
+    tries = np.full(len(right), sum(int(each["tries"]) for each in outcomes))
+    return right / tries, *wilson(right, tries, confidence=claims.CONFIDENCE)
 
 
 def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | None, str]:
-    """Whether all one-pass rules fail and earn little on their worst instance, and repeated layers resolve
-    it.
-    """
+    """Whether every one-pass rule fails, and earns little, at some length that repeated layers resolve."""
     serial = {row: outcomes for (row, role), outcomes in rows.items() if role == SERIAL}
-    if not serial or min(map(len, serial.values())) < claims.SEEDS:
+    repeated = [row for row in serial if row.startswith(REPEATED)]
+    if not repeated or min(map(len, serial.values())) < claims.SEEDS:
         return None, "trained rules were not all run"
+    lengths = serial[repeated[0]][0]["lengths"]
+    resolved = _right(serial[repeated[0]])[1] >= claims.ACCURACY
     said, states = [], []
     for row, outcomes in serial.items():
         share, low, high = _right(outcomes)
-        least = max(each["least"][-1] for each in outcomes)
-        said.append(f"{row}: right for {share:.1%}, least reward {least:.3f}")
-        if row.startswith(REPEATED):
-            states.append(True if low >= claims.ACCURACY else None)
-        elif low >= claims.ACCURACY:
-            states.append(False)
-        else:
-            states.append(True if high < claims.ACCURACY and least < claims.EPSILON else None)
+        least = np.max([[each[-1] for each in outcome["least"]] for outcome in outcomes], axis=0)
+        said.append(f"{row}: " + ", ".join(f"{s:.1%} at {n}" for s, n in zip(share, lengths, strict=True)))
+        if row not in repeated:
+            fails = (high < claims.ACCURACY) & (least < claims.EPSILON) & resolved
+            states.append(False if low[-1] >= claims.ACCURACY else True if fails.any() else None)
     seen = False if False in states else None if None in states else True
-    return seen, "; ".join(said)
+    return seen, "right choices, " + "; ".join(said)
 
 
 def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
@@ -147,18 +154,33 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
             )
         )
     for role, title in ((SERIAL, "Trained rules, words over S5"), (CONTROL, "Trained rules, reset words")):
-        series = tuple(
+        cells = {row: outcomes for (row, kind), outcomes in trained.items() if kind == role}
+        shares = tuple(
             Series(
                 row,
                 tuple(
-                    Point(x, float(np.mean([each["mean"][k] for each in outcomes])))
-                    for k, x in enumerate(outcomes[0]["stretches"])
+                    Point(n, float(s), float(low), float(high))
+                    for n, s, low, high in zip(outcomes[0]["lengths"], *_right(outcomes), strict=True)
                 ),
             )
-            for (row, kind), outcomes in trained.items()
-            if kind == role
+            for row, outcomes in cells.items()
         )
-        panels.append(Panel(title, "L / d", "mean share of the best reward", series, True, share=True))
+        panels.append(Panel(title, "letters", "right choices", shares, share=True, line=claims.ACCURACY))
+        if role == SERIAL:
+            earned = tuple(
+                Series(
+                    row,
+                    tuple(
+                        Point(x, float(np.mean([each["mean"][-1][k] for each in outcomes])))
+                        for k, x in enumerate(outcomes[0]["stretches"])
+                    ),
+                )
+                for row, outcomes in cells.items()
+            )
+            title = "What trained rules earn at the largest length"
+            panels.append(
+                Panel(title, "L / d", "mean share of the best reward", earned, log_x=True, share=True)
+            )
     regret = [outcome for each in families.get("regret", {}).values() for outcome in each]
     if regret:
         points = tuple(

@@ -1,0 +1,398 @@
+"""Experiments in a study: what names one, what its record holds, and what is left when it raises; and the
+answers of one trained network under other dials."""
+
+import io
+import json
+import re
+from dataclasses import asdict, replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from seriality.claims import CLAIMS
+from seriality.solvers import resolved
+from seriality.store import Store, canonical, digest
+from seriality.study import SERIAL, Experiment, Progress, Study, Training, Trial, groups, run, watch
+from seriality.study.run import answer_cost
+from seriality.tasks import ElementaryAutomaton, Words
+
+CALLS = []
+
+
+def multiply(factor, numbers=(1, 2), *, seed):
+    """Says how it was called, and returns what JSON has no word for."""
+    CALLS.append((factor, tuple(numbers), seed))
+    return {
+        "product": factor * np.array(numbers),
+        "on a device": jnp.arange(2) + seed,
+        "undefined": [float("nan"), np.float32(np.inf), np.float64(0.5)],
+        "held": np.bool_(True),
+        "pair": (1, {"inside": float("-inf")}),
+    }
+
+
+def unseeded(number):
+    return {"number": number}
+
+
+def fail(message, *, seed):
+    raise ArithmeticError(f"{message} of seed {seed}")
+
+
+ONE = Experiment("mixed", "products", "numbers", SERIAL, multiply, {"factor": 3, "numbers": (1, 2)}, seed=4)
+
+
+def replaced(**fields):
+    return replace(ONE, **fields)
+
+
+# What names an experiment
+
+
+def test_the_settings_tell_the_function_its_version_and_every_argument():
+    assert json.loads(canonical(ONE.settings())) == {
+        "study": "mixed",
+        "row": "products",
+        "family": "numbers",
+        "role": "serial",
+        "experiment": {"name": "multiply", "version": 1, "factor": 3, "numbers": [1, 2]},
+        "seed": 4,
+    }
+    assert ONE.id == digest(ONE.settings())
+
+
+def test_an_id_depends_on_every_setting_and_on_the_version():
+    others = [
+        replaced(study="other"),
+        replaced(row="other"),
+        replaced(family="other"),
+        replaced(role="control"),
+        replaced(function=unseeded),
+        replaced(arguments={"factor": 4, "numbers": (1, 2)}),
+        replaced(arguments={"factor": 3, "numbers": (1, 2, 3)}),
+        replaced(arguments={"factor": 3}),
+        replaced(version=2),
+        replaced(seed=5),
+    ]
+    assert len({ONE.id, *(each.id for each in others)}) == len(others) + 1
+    assert all(each.program == each.id for each in (ONE, *others))
+
+
+def test_an_id_depends_on_nothing_else():
+    backwards = replaced(arguments={"numbers": [1, 2], "factor": 3})
+    assert list(backwards.arguments) != list(ONE.arguments)
+    assert backwards.id == ONE.id
+    same_name = replaced(function=lambda factor, numbers, seed: {})
+    same_name.function.__name__ = "multiply"
+    assert same_name.id == ONE.id
+
+
+def test_the_seed_is_given_to_functions_that_take_one():
+    CALLS.clear()
+    ONE.measure()
+    assert CALLS == [(3, (1, 2), 4)]
+    assert replaced(function=unseeded, arguments={"number": 7}).measure() == {"number": 7}
+
+
+@pytest.mark.parametrize("name", ["name", "version"])
+@pytest.mark.xfail(strict=True, reason="an argument of that name hides the function's name or version")
+def test_an_argument_hides_neither_the_name_nor_the_version(name):
+    taking = replaced(arguments={name: 1})
+    assert taking.settings()["experiment"]["name"] == "multiply"
+    assert taking.id != replaced(arguments={name: 1}, function=fail, version=2).id
+
+
+# A study of both
+
+
+MLP = {"name": "SinglePass", "network": {"name": "MLP", "width": 4, "layers": 1, "features": 2}}
+TRAINING = Training(
+    stages=(1,), steps=2, chunk=1, warmup=0, batch=2, learning_rates=(1e-3,), gate_instances=2, test_instances=2
+)
+TRIAL = Trial("mixed", "MLP", "words", SERIAL, Words("parity", length=1), MLP, TRAINING, 1e-3, 0)
+MIXED = Study(
+    "mixed",
+    "Experiments around a trial",
+    ("C15", "C22"),
+    seeds=2,
+    trials=lambda seeds: [
+        *(replaced(seed=seed) for seed in range(seeds)),
+        TRIAL,
+        replaced(row="numbers", function=unseeded, arguments={"number": 7}),
+    ],
+)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """What a run told, its records, what it and a second run wrote, how often a function was called."""
+    told, told_again = [], []
+    CALLS.clear()
+    with Store(tmp_path_factory.mktemp("store") / "store.sqlite") as store:
+        written = run(MIXED, store, observe=told.append)
+        calls = len(CALLS)
+        again = run(MIXED, store, observe=told_again.append)
+        assert told_again == []
+        return told, store.records(), (written, again), (calls, len(CALLS))
+
+
+def test_a_study_of_both_runs_once_in_its_order(ran):
+    _, records, written, calls = ran
+    assert written == (4, 0)
+    assert calls == (2, 2)
+    assert [record.id for record in records] == [trial.id for trial in MIXED.trials(2)]
+    assert ["experiment" in record.settings for record in records] == [True, True, False, True]
+
+
+def test_a_record_of_an_experiment_is_plain(ran):
+    record = ran[1][0]
+    assert record.outcome == {
+        "product": [3, 6],
+        "on a device": [0, 1],
+        "undefined": [None, None, 0.5],
+        "held": True,
+        "pair": [1, {"inside": None}],
+    }
+    assert record.settings == json.loads(canonical(MIXED.trials(2)[0].settings()))
+    assert ran[1][1].outcome["on a device"] == [1, 2]
+
+
+def test_a_record_of_an_experiment_says_on_what_and_under_which_rules_it_was_made(ran):
+    for record in ran[1]:
+        found = record.provenance
+        assert {"versions", "commit", "device", "machine", "created"} <= set(found)
+        assert found["rules"] == {name: digest(asdict(CLAIMS[name])) for name in ("C15", "C22")}
+        assert found["trials"] == 4
+        assert 0 <= found["wall_s"] < 60
+    assert "together" not in ran[1][0].provenance
+
+
+def test_the_wall_time_is_that_of_the_function(tmp_path, monkeypatch):
+    from seriality.study import run as running
+
+    clock = iter([100.0, 107.25])
+    monkeypatch.setattr(running.time, "perf_counter", lambda: next(clock))
+    study = replace(MIXED, trials=lambda seeds: [ONE])
+    with Store(tmp_path / "store.sqlite") as store:
+        run(study, store)
+        (record,) = store.records()
+    assert record.provenance["wall_s"] == 7.25
+
+
+def test_the_run_tells_of_experiments_that_they_are_measured(ran):
+    told = ran[0]
+    phases = {}
+    for progress in told:
+        phases.setdefault(progress.trial.id, []).append(progress.phase)
+    first, second, trial, last = phases.values()
+    assert first == second == last == ["measuring", "recorded"]
+    assert trial == ["compiling", "training", "training", "evaluating", "recorded"]
+    assert [(p.groups_done, p.groups) for p in told if p.phase == "recorded"] == [(n, 4) for n in (1, 2, 3, 4)]
+    assert all(p.replicas == 1 for p in told)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(progress):
+        if progress.groups_done == 1:
+            raise Killed
+
+    seeds = replace(MIXED, trials=lambda seeds: [replaced(seed=seed) for seed in range(seeds)])
+    with Store(tmp_path / "store.sqlite") as store:
+        with pytest.raises(Killed):
+            run(seeds, store, observe=kill)
+        assert len(store) == 1
+        CALLS.clear()
+        assert run(seeds, store, seeds=3) == 2
+        assert [seed for *_, seed in CALLS] == [1, 2]
+        assert [record.settings["seed"] for record in store.records()] == [0, 1, 2]
+
+
+def test_an_experiment_that_raises_is_heard_and_leaves_what_was_written(tmp_path):
+    broken = replaced(row="broken", function=fail, arguments={"message": "no result"}, seed=9)
+    study = replace(MIXED, trials=lambda seeds: [ONE, broken, replaced(seed=5)])
+    path = tmp_path / "store.sqlite"
+    told = []
+    with Store(path) as store, pytest.raises(ArithmeticError, match="no result of seed 9"):
+        run(study, store, observe=told.append)
+    assert [(p.phase, p.trial.row) for p in told][-1] == ("measuring", "broken")
+    with Store.open_read(path) as store:
+        assert [record.id for record in store.records()] == [ONE.id]
+    # It is not taken for done: mended under the same settings, the same command goes on.
+    mended = replace(broken, function=lambda message: {"message": message})
+    mended.function.__name__ = "fail"
+    study = replace(study, trials=lambda seeds: [ONE, mended, replaced(seed=5)])
+    with Store(path) as store:
+        assert run(study, store) == 2
+        assert [record.outcome.get("message") for record in store.records()] == [None, "no result", None]
+
+
+def test_an_outcome_that_json_cannot_hold_is_refused_and_nothing_of_it_kept(tmp_path):
+    odd = replaced(function=unseeded, arguments={"number": 1})
+    strange = replace(odd, function=lambda number: {"number": {number}})
+    with Store(tmp_path / "store.sqlite") as store:
+        with pytest.raises(ValueError, match="plain JSON only"):
+            run(replace(MIXED, trials=lambda seeds: [odd, strange]), store)
+        assert [record.outcome for record in store.records()] == [{"number": 1}]
+
+
+def test_on_an_accelerator_experiments_are_still_run_one_by_one(monkeypatch):
+    monkeypatch.setattr("seriality.study.run.jax.default_backend", lambda: "gpu")
+    assert [len(group) for group in groups(MIXED, 3)] == [1] * 5
+
+
+# What a reader sees
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    return clock
+
+
+def watching(*, live):
+    console = Console(file=(text := io.StringIO()), width=100, force_terminal=live, color_system=None)
+    return watch.Watch(console, groups(MIXED, 2), (), live=live), text
+
+
+def screen(shown):
+    console = Console(file=(text := io.StringIO()), width=100, color_system=None)
+    console.print(shown)
+    return text.getvalue()
+
+
+def test_off_a_terminal_an_experiment_has_a_line_at_its_beginning_and_one_at_its_end(clock):
+    shown, text = watching(live=False)
+    begin = Progress(0, 4, groups(MIXED, 2)[0][0], "measuring", replicas=1)
+    with shown:
+        shown(begin)
+        clock.now = 12.5
+        shown(replace(begin, phase="recorded", groups_done=1))
+    assert text.getvalue().splitlines() == [
+        "[1/4] products on numbers, serial, seed 0: measuring",
+        "[1/4] products on numbers, serial, seed 0: measured; 12.5 s; about 40 s left",
+    ]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", text.getvalue())
+
+
+def test_the_last_line_says_nothing_of_time_left(clock):
+    shown, text = watching(live=False)
+    with shown:
+        for number, (trial,) in enumerate(groups(MIXED, 2)):
+            shown(begin := Progress(number, 4, trial, "measuring", replicas=1))
+            clock.now += 1.0
+            shown(replace(begin, phase="recorded", groups_done=number + 1))
+    assert text.getvalue().splitlines()[-1] == "[4/4] numbers on numbers, serial, seed 4: measured; 1.0 s"
+
+
+def test_on_a_terminal_the_screen_says_that_an_experiment_is_measured_and_for_how_long(clock):
+    shown, text = watching(live=True)
+    begin = Progress(1, 4, groups(MIXED, 2)[1][0], "measuring", replicas=1)
+    with shown:
+        shown(begin)
+        clock.now = 65.0
+        said = screen(shown)
+        assert "[2/4] products on numbers, serial, seed 1: measuring, 1:05" in said
+        assert "0 of 4 trials · 1:05 · time left not known yet" in said
+        assert "loss" not in said
+        assert "step" not in said
+        shown(replace(begin, phase="recorded", groups_done=2))
+        assert "1 of 4 trials" in screen(shown)
+    assert "measured; 65.0 s" in text.getvalue()
+    assert "\x1b" in text.getvalue()
+
+
+def test_what_a_whole_run_tells_can_be_shown(ran):
+    shown, text = watching(live=False)
+    with shown:
+        for progress in ran[0]:
+            shown(progress)
+            assert screen(shown).strip()
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 8
+    assert [": measured;" in line for line in lines] == [False, True] * 2 + [False, False, False, True]
+
+
+# One training, several answers
+
+
+AUTOMATON = ElementaryAutomaton(width=3, steps=1)
+DIFFUSION = {
+    "name": "MaskedDiffusion",
+    "network": {"name": "Transformer", "width": 4, "heads": 1, "layers": 1},
+    "steps": {"constant": 2},
+}
+ANSWERING = {
+    "its own": {"steps": {"constant": 2}, "order": "random"},
+    "more steps": {"steps": {"constant": 5}},
+    "by confidence": {"order": "confidence", "steps": {"constant": 3}, "temperature": 0.0},
+}
+DENOISING = replace(
+    TRIAL,
+    row="Diffusion",
+    family="automaton",
+    task=AUTOMATON,
+    solver=DIFFUSION,
+    training=replace(TRAINING, steps=2, chunk=2, test_instances=64),
+    answering=ANSWERING,
+)
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    study = Study("mixed", "", (), 1, trials=lambda seeds: [DENOISING])
+    with Store(tmp_path_factory.mktemp("store") / "store.sqlite") as store:
+        assert run(study, store) == 1
+        return store.records()[0]
+
+
+def test_the_variant_of_the_trained_dials_answers_as_the_solver_itself(answered):
+    found = answered.outcome["answering"]
+    assert list(found) == sorted(ANSWERING)
+    assert found["its own"]["test"] == answered.outcome["test"]
+    # The twin: other dials answer otherwise, so counts that are equal are not equal by default.
+    assert found["more steps"]["test"]["successes"] != answered.outcome["test"]["successes"]
+    assert found["by confidence"]["test"]["successes"] != answered.outcome["test"]["successes"]
+    assert all(each["test"]["tries"] == [64] * len(answered.outcome["depths"]) for each in found.values())
+
+
+def test_what_a_variant_spends_is_what_its_own_dials_spend(answered):
+    found = answered.outcome["answering"]
+    assert [found[name]["passes"] for name in ANSWERING] == [2, 5, 3]
+    for name, dials in ANSWERING.items():
+        passes, cost = answer_cost({**DIFFUSION, **dials}, AUTOMATON)
+        assert (found[name]["passes"], found[name]["cost"]) == (passes, cost)
+    spans = {name: found[name]["cost"]["layer"]["span"] for name in ANSWERING}
+    assert spans["more steps"] * 2 == spans["its own"] * 5
+    assert found["its own"]["cost"] == answered.outcome["cost"]
+
+
+def test_settings_name_the_variants_only_where_there_are_some(answered):
+    plain = replace(DENOISING, answering={})
+    assert "answering" not in plain.settings()
+    assert plain.id == digest({k: v for k, v in DENOISING.settings().items() if k != "answering"})
+    assert plain.id != DENOISING.id
+    assert answered.settings["answering"] == {
+        name: json.loads(canonical(resolved({**DIFFUSION, **dials}))) for name, dials in ANSWERING.items()
+    }
+    other = replace(DENOISING, answering={**ANSWERING, "more steps": {"steps": {"constant": 6}}})
+    assert len({other.program, DENOISING.program, plain.program}) == 3
+    assert replace(DENOISING, seed=1).program == DENOISING.program
+
+
+def test_ids_are_still_those_of_the_records_made_before_there_were_variants():
+    """The id of a trial of `miniature` as it was before trials could answer otherwise, by its own digest."""
+    settings = TRIAL.settings()
+    assert set(settings) == {"study", "row", "family", "role", "task", "solver", "training", "seed"}
