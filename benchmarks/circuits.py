@@ -2,8 +2,8 @@
 
 A gate evaluation is one gate on one input. NumPy takes a whole block of gates and a whole batch at once, as
 `values[wires].all(1)`, so the ratio is that of packing and of staying in the cache. Random layers of AND and
-OR of fan-in 2, wide and deep; Rule 110 as a circuit; the thresholds of a parity, whose fan-in is the number of
-inputs. Both sides are checked to say the same before they are timed.
+OR of fan-in 2, wide and deep; Rule 110 as a circuit; the thresholds of a parity, whose fan-in is the number
+of inputs. Both sides are checked to say the same before they are timed.
 """
 
 import time

@@ -103,6 +103,31 @@ CLAIMS = {
             ),
         ),
         Claim(
+            id="C14",
+            section="4",
+            statement="Accuracy against denoising steps plateaus when the answer's dimension is fixed.",
+            study="plateau",
+            rule=(
+                f"One training for each row and seed, {SEEDS} seeds; the trained network answers test "
+                f"instances of the largest depth with 1 to {MOST_STEPS} denoising steps. Diffusion rows: "
+                "masked and Gaussian, on two layers.",
+                f"A row is flat if the upper end of the {CONFIDENCE:.0%} t interval over seeds of the rise "
+                f"of its accuracy from {COARSE_STEPS} to {MOST_STEPS} steps is below {RISE:.0%}, and rises "
+                "if the lower end is above that.",
+                f"Below: the upper end of the {CONFIDENCE:.0%} interval of its accuracy at {MOST_STEPS} "
+                f"steps, over all instances and seeds, is below {ACCURACY:.0%}. Control: the same row is at "
+                f"least {ACCURACY:.0%} right on the control, by the lower end.",
+                f"Passed: repeated layers of the same network are more often right, by the {CONFIDENCE:.0%} "
+                "t interval of the difference over seeds, and their metered work is at most that of "
+                f"{MOST_STEPS} steps.",
+                "A family is as said if both rows are flat, below, right on the control, and passed. It is "
+                "not if a row rises while it is right on the control. It is undecided otherwise, and with "
+                "fewer seeds.",
+                "That depth moves the plateau (masked, one layer against two) is shown and not judged.",
+                "Supported: all three families are as said. Contradicted: one is not.",
+            ),
+        ),
+        Claim(
             id="C15",
             section="Theorem F.1",
             statement=(
@@ -230,6 +255,30 @@ CLAIMS = {
                 "Control: no trained network of one hidden layer fits with fewer units than the exact least "
                 "number for points on alternating sides, 2^k - 1 bends.",
                 "Supported: both are seen. Contradicted: one is seen not to hold.",
+            ),
+        ),
+        Claim(
+            id="C25",
+            section="limitations; companion page",
+            statement=(
+                "Letting the denoised output grow with the problem, or the backbone recur, lifts the limit "
+                "of C14."
+            ),
+            study="escapes",
+            rule=(
+                f"Masked diffusion on two layers, {SEEDS} seeds, as in C14, beside the same with the trace "
+                "in the block, and on two layers that are repeated 4 times. Accuracy on test instances of "
+                f"the largest depth with {MOST_STEPS} steps.",
+                "The output grows: of the block with the trace, in random order or most confident first, the "
+                "better is taken, and the confidence of the interval is raised for the choice (Bonferroni). "
+                "The backbone recurs: in random order.",
+                f"A way lifts the limit in a family if the lower end of the {CONFIDENCE:.0%} t interval over "
+                "seeds of the difference to the plain row is above 0; it does not if the upper end is below "
+                f"{RISE:.0%}. Families in which the plain row is not below {ACCURACY:.0%}, or no row is "
+                "right on the control, say nothing.",
+                "Supported: both ways lift the limit in every family that says something. Contradicted: one "
+                "of them does not in every such family. Undecided otherwise. (The paper says that its "
+                "theorem does not forbid it, not that it happens.)",
             ),
         ),
     )

@@ -5,6 +5,7 @@ from .depth_of_one import DEPTH_OF_ONE
 from .derandomised import DERANDOMISED
 from .miniature import MINIATURE
 from .pairs import PAIRS
+from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
 from .sampler_error import SAMPLER_ERROR
 from .sudoku_orders import SUDOKU_ORDERS
 from .table1 import DEMO, TABLE1
@@ -15,5 +16,6 @@ STUDIES: dict[str, Study] = {
     for study in (
         *(DEMO, TABLE1, PAIRS, MINIATURE),
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, WIDTHS_STUDY),
+        *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
     )
 }

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..study import CONTROL, SERIAL, Experiment, Study
+from ..theory.convergence import LiYan, steps_by_rate, steps_needed, unrolled_depth
+from ..theory.dimension import REFERENCE_SETS, farthest_point_net, intrinsic_dimension
 from ..theory.schedules import SCHEDULES, signal
 from ..theory.total_variation import (
     closed_curve,
@@ -30,6 +32,7 @@ STEPS = (8, 16, 32, 64, 128, 256, 512)
 BIT = (-1.0, 1.0)
 SAMPLES = 20_000
 LOG_CODES = (1, 2, 3, 4, 5)
+RADII = tuple(0.4 / 2**k for k in range(7))
 
 
 def bit_error(schedule: str, sampler: str, probability: float, steps: Sequence[int]) -> dict[str, Any]:
@@ -85,6 +88,37 @@ def codes_error(
         errors.append(found.total_variation)
         floors.append(found.floor)
     return {"log_codes": list(log_codes), "total_variation": errors, "floor": floors}
+
+
+def set_dimension(
+    name: str, ambient: int, points: int, radii: Sequence[float], *, seed: int
+) -> dict[str, Any]:
+    """The discrete intrinsic dimension of points of a set, as a ratio of logarithms and as a local slope, at
+    falling radii; null where the points are too few to tell."""
+    net = farthest_point_net(REFERENCE_SETS[name](points, ambient, seed=seed))
+    found = intrinsic_dimension(net, np.array(radii))
+    fed = ~found.starved
+    return {
+        "radii": list(radii),
+        "ratio": np.where(fed, found.ratio, np.nan),
+        "slope": np.where(fed, found.slope, np.nan),
+    }
+
+
+def circuit_count(delta: float, dimensions: Sequence[float], backbone_depth: int) -> dict[str, Any]:
+    """The steps T* after which the bound, with its unknown constants set to 1, is at most 1/2 - delta, and
+    the depth of the circuit of T* copies of a backbone; and the same for an error of 1/T times the square
+    root of the dimension, which is nearer to what is seen."""
+    bound = LiYan()
+    steps = [steps_needed(bound, dimension, delta=delta) for dimension in dimensions]
+    seen = [steps_by_rate(dimension**0.5, delta=delta) for dimension in dimensions]
+    return {
+        "dimensions": list(dimensions),
+        "steps": steps,
+        "depth": [unrolled_depth(count, backbone_depth) for count in steps],
+        "steps_as_seen": seen,
+        "depth_as_seen": [unrolled_depth(count, backbone_depth) for count in seen],
+    }
 
 
 def trials(seeds: int) -> list[Experiment]:
@@ -171,7 +205,27 @@ def trials(seeds: int) -> list[Experiment]:
         )
         for seed in range(seeds)
     ]
-    return exact + sampled
+    sets = [
+        Experiment(
+            NAME,
+            f"{name}, R^{ambient}",
+            "intrinsic dimension",
+            SERIAL,
+            set_dimension,
+            {"name": name, "ambient": ambient, "points": 20_000, "radii": RADII},
+        )
+        for name in ("segment", "square", "cube", "helix", "finite")
+        for ambient in (3, 50)
+    ]
+    count = Experiment(
+        NAME,
+        "Li & Yan's bound",
+        "circuit",
+        SERIAL,
+        circuit_count,
+        {"delta": 0.1, "dimensions": (1, 2, 4, 8, 16, 32, 64, 128, 256), "backbone_depth": 10},
+    )
+    return [*exact, *sampled, *sets, count]
 
 
 SAMPLER_ERROR = Study(

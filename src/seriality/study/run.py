@@ -131,7 +131,8 @@ class _Program:
         self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
         self.depths = depths_of(task)
         self.count = evaluator(self.trainer, self.depths, training.test_instances)
-        self.answering = {name: _Variant(self, settings, task) for name, settings in trial.variants}
+        asked_at = trial.asked_at or self.depths
+        self.answering = {name: _Variant(self, settings, task, asked_at) for name, settings in trial.variants}
         self.outcome = {
             "depths": self.depths,
             "shared_depth": shared_depth(task),
@@ -142,7 +143,9 @@ class _Program:
 class _Variant:
     """The trained network under other dials of its solver: how it answers, and what an answer costs."""
 
-    def __init__(self, program: "_Program", settings: Mapping[str, Any], task: AbstractTask):
+    def __init__(
+        self, program: "_Program", settings: Mapping[str, Any], task: AbstractTask, depths: tuple[int, ...]
+    ):
         solver = build(settings, task.format, key=jax.random.key(0))
         own, static = eqx.partition(solver, eqx.is_inexact_array)
         structure = jax.tree.structure(own)  # the same leaves in their order, with other dials around them
@@ -151,9 +154,9 @@ class _Variant:
         def solver_of(parameters):
             return eqx.combine(jax.tree.unflatten(structure, jax.tree.leaves(parameters)), static)
 
-        self.count = evaluator(trainer, program.depths, tries, solver_of)
+        self.count = evaluator(trainer, depths, tries, solver_of)
         passes, cost = answer_cost(settings, task)
-        self.outcome = {"passes": passes, "cost": cost}
+        self.outcome = {"depths": list(depths), "passes": passes, "cost": cost}
 
 
 def _measure_and_write(
@@ -253,7 +256,10 @@ def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., No
         }
         if variants:
             outcome["answering"] = {
-                name: {"test": {"successes": right[place], "tries": tries}, **program.answering[name].outcome}
+                name: {
+                    "test": {"successes": right[place], "tries": tries[: right.shape[1]]},
+                    **program.answering[name].outcome,
+                }
                 for name, right in variants.items()
             }
         run_for = int(replicas.steps_run[place])

@@ -79,7 +79,8 @@ class Trial:
     """One training and evaluation: one row of the comparison, one task, one learning rate, one seed.
 
     `answering` are other dials of the solver under which the same trained network answers too, by name: other
-    numbers of denoising steps, another order. They must be dials that training does not depend on.
+    numbers of denoising steps, another order. They must be dials that training does not depend on. They are
+    asked at the depths `asked_at`, or at all that are evaluated.
 
     >>> from seriality.studies import STUDIES
     >>> STUDIES["miniature"].trials(seeds=1)[0].row
@@ -96,6 +97,7 @@ class Trial:
     learning_rate: float
     seed: int
     answering: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    asked_at: tuple[int, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         """All of it as plain JSON, as the record keeps it: defaults and versions too, other rates not."""
@@ -118,12 +120,14 @@ class Trial:
                 "learning_rate": self.learning_rate,
             },
             "seed": self.seed,
-            **(
-                {"answering": {name: resolved(each) for name, each in self.variants}}
-                if self.answering
-                else {}
-            ),
-        }
+        } | self._answering()
+
+    def _answering(self) -> dict[str, Any]:
+        """What is told of other ways to answer: nothing where there are none, as in the first records."""
+        if not self.answering:
+            return {}
+        solvers = {name: resolved(settings) for name, settings in self.variants}
+        return {"answering": {"asked_at": list(self.asked_at), "solvers": solvers}}
 
     @property
     def variants(self) -> list[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from ..finding import Finding, Panel, Point, Series, decide, parsed
 from ..table import RecordLike
 
 STANDARD = ("log-SNR", "cosine", "linear", "EDM")
+SETS, CIRCUIT = "intrinsic dimension", "circuit"
 FROM = 64
 """The number of steps from which on the slope is taken."""
 
@@ -67,15 +68,16 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     ]
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C15", verdict, tuple(_panels(found, curves)), tuple(notes)),)
+    return (Finding("C15", verdict, (*_panels(found, curves), *_of_theory(curves)), tuple(notes)),)
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
-    errors = outcome["total_variation"]
+    family = str(settings["family"])
+    errors = [] if family in (SETS, CIRCUIT) else outcome["total_variation"]
     values = errors if isinstance(errors, list) else [errors]
     if not all(0 <= float(value) <= 1 for value in values):
         raise ValueError("a total variation is from 0 to 1")
-    return str(settings["family"]), str(settings["row"]), int(settings["seed"]), outcome
+    return family, str(settings["row"]), int(settings["seed"]), outcome
 
 
 def _all(answers: Any) -> bool | None:
@@ -225,4 +227,34 @@ def _panels(found: list, curves: dict) -> list[Panel]:
             ),
         )
         panels.append(Panel("2^k random codes in 32 dimensions, T = 8", "k", "total variation", series))
+    return panels
+
+
+def _of_theory(curves: dict) -> list[Panel]:
+    """The panels of sets and of the circuit's count, which decide nothing."""
+    panels = []
+    for name, title in (("ratio", "log N over log 1/radius"), ("slope", "local slope of log N")):
+        series = tuple(
+            Series(
+                row,
+                tuple(
+                    Point(1 / radius, float(value))
+                    for radius, value in zip(outcome["radii"], outcome[name], strict=True)
+                    if value is not None
+                ),
+            )
+            for (family, row), outcome in curves.items()
+            if family == SETS
+        )
+        if series:
+            panels.append(
+                Panel(f"Intrinsic dimension: {title}", "1 / radius", "dimension", series, log_x=True)
+            )
+    if count := curves.get((CIRCUIT, "Li & Yan's bound")):
+        series = tuple(
+            Series(label, tuple(Point(d, y) for d, y in zip(count["dimensions"], count[name], strict=True)))
+            for name, label in (("depth", "by the bound, constants 1"), ("depth_as_seen", "by sqrt D / T"))
+        )
+        title = "Depth of T* copies of 10 layers, error 0.4"
+        panels.append(Panel(title, "dimension D", "depth", series, log_x=True, log_y=True))
     return panels
