@@ -16,11 +16,11 @@ import pytest
 from rich.console import Console
 
 from seriality.claims import CLAIMS
-from seriality.meter import growth
 from seriality.solvers import resolved
 from seriality.store import Store, canonical, digest
 from seriality.studies import STUDIES
 from seriality.study import SERIAL, Experiment, Progress, Study, Training, Trial, groups, run, watch
+from seriality.study.train import Trainer
 from seriality.tasks import Words
 
 running = sys.modules["seriality.study.run"]
@@ -121,10 +121,10 @@ DIFFUSION = {
 }
 ANSWERING = {
     "its own": {"steps": {"constant": 2}},
-    "other": {"steps": {"constant": 5}, "order": "confidence"},
+    "other": {"steps": {"constant": 5}, "order": "confidence", "temperature": 0.0},
 }
 TRAINING = Training(*((1,), 2, 2, (1e-3,)), warmup=0, chunk=2, gate_instances=2, test_instances=200)
-TRIAL = Trial("mixed", "Diffusion", "words", SERIAL, WORDS, DIFFUSION, TRAINING, 1e-3, 0, ANSWERING)
+TRIAL = Trial("mixed", "Diffusion", "words", SERIAL, WORDS, DIFFUSION, TRAINING, 1e-3, 0, ANSWERING, (2,))
 MIXED = Study(
     "mixed",
     "Experiments around a trial",
@@ -138,16 +138,27 @@ MIXED = Study(
 )
 
 
+def meter(settings, layout, model):
+    """In the place of the meter, which others test: tells which dials it was given."""
+    passes = settings["steps"]["constant"]
+    return passes, SimpleNamespace(work=100 * passes, span=passes * (7 if model == "layer" else 70))
+
+
+class Untrained(Trainer):
+    """Compiles no training, which others test: the network answers as it starts."""
+
+    def run(self, *arguments):
+        return iter(())
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """What a run told, its records, what it and a second run wrote, how often a function was called."""
     told, told_again = [], []
     CALLS.clear()
     with pytest.MonkeyPatch.context() as patch, Store(tmp_path_factory.mktemp("s") / "store.sqlite") as store:
-        spans = {4: 13, 8: 13, 16: 13}
-        patch.setattr(
-            running, "span_growth", lambda settings, task: (growth(spans), spans)
-        )  # metered elsewhere
+        patch.setattr(running, "_meter", meter)
+        patch.setattr(running, "Trainer", Untrained)
         written = run(MIXED, store, observe=told.append)
         calls = len(CALLS)
         again = run(MIXED, store, observe=told_again.append)
@@ -203,7 +214,7 @@ def test_the_run_tells_of_experiments_that_they_are_measured(ran):
         phases.setdefault(progress.trial.id, []).append(progress.phase)
     first, second, trial, last = phases.values()
     assert first == second == last == ["measuring", "recorded"]
-    assert trial == ["compiling", "training", "evaluating", "recorded"]
+    assert trial == ["compiling", "evaluating", "recorded"]
     assert [(p.groups_done, p.groups) for p in told if p.phase == "recorded"] == [
         (n, 4) for n in (1, 2, 3, 4)
     ]
@@ -354,31 +365,31 @@ def answered(ran):
 def test_the_variant_of_the_trained_dials_answers_as_the_solver_itself(answered):
     found = answered.outcome["answering"]
     assert set(found) == set(ANSWERING)
-    assert found["its own"]["test"] == answered.outcome["test"]
+    assert answered.outcome["depths"] == [1, 2]
+    ours = answered.outcome["test"]["successes"][1]
+    assert found["its own"]["test"]["successes"] == [ours]
     # The twin: other dials answer otherwise, so counts are not equal by default.
-    assert found["other"]["test"]["successes"] != answered.outcome["test"]["successes"]
-    assert all(each["test"]["tries"] == [200, 200] for each in found.values())
+    assert found["other"]["test"]["successes"] != [ours]
+    assert all((each["depths"], each["test"]["tries"]) == ([2], [200]) for each in found.values())
 
 
 def test_what_a_variant_spends_is_what_its_own_dials_spend(answered):
-    """A pass of one layer is six dependent products and the output's."""
     found = answered.outcome["answering"]
-    assert answered.outcome["passes"] == 2
-    for name, passes in (("its own", 2), ("other", 5)):
-        assert found[name]["passes"] == passes
-        assert found[name]["cost"]["layer"]["span"] == passes * (6 + 1)
-    assert found["its own"]["cost"] == answered.outcome["cost"]
-    work = {name: each["cost"]["layer"]["work"] for name, each in found.items()}
-    assert 2 * work["other"] == 5 * work["its own"]
+    for passes, each in ((2, answered.outcome), (2, found["its own"]), (5, found["other"])):
+        assert each["passes"] == passes
+        assert each["cost"]["layer"] == {"work": 100 * passes, "span": 7 * passes}
+        assert each["cost"]["unit"]["span"] == 70 * passes
 
 
 def test_settings_name_the_variants_only_where_there_are_some(answered):
     plain = replace(TRIAL, answering={})
     assert "answering" not in plain.settings()
     assert plain.id == digest({name: v for name, v in TRIAL.settings().items() if name != "answering"})
-    assert answered.settings["answering"] == {
+    assert answered.settings["answering"]["solvers"] == {
         name: json.loads(canonical(resolved({**DIFFUSION, **dials}))) for name, dials in ANSWERING.items()
     }
+    assert answered.settings["answering"]["asked_at"] == [2]
+    assert "asked_at" not in plain.settings()
     other = replace(TRIAL, answering={**ANSWERING, "other": {"steps": {"constant": 6}}})
     assert len({each.program for each in (TRIAL, plain, other)}) == 3
     assert replace(TRIAL, seed=1).program == TRIAL.program

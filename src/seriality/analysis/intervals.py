@@ -1,4 +1,5 @@
-"""Intervals: Wilson's for a proportion, the percentile bootstrap for a statistic over seeds.
+"""Intervals: Wilson's for a proportion, the percentile bootstrap for a statistic over seeds, Student's t for
+a mean.
 
 Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22, 209-212.
 Efron, B. (1979). Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1-26.
@@ -15,6 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float, Num
+from scipy.special import stdtrit
 
 EXACT_UP_TO = 6
 RESAMPLES = 20_000
@@ -74,6 +76,19 @@ def bootstrap(
     tail = (1 - confidence) / 2
     low, high = (resampled[_rank(share, resampled.size)] for share in (tail, 1 - tail))
     return Interval(float(statistic(values)), float(low), float(high))
+
+
+def student(values: Num[np.ndarray, " seeds"], *, confidence: float = 0.95) -> Interval:
+    """The mean of two or more values with Student's t interval. It takes them for normal.
+
+    >>> student(np.array([0.1, 0.2, 0.3]))
+    Interval(estimate=0.2, low=-0.048413771175032676, high=0.4484137711750327)
+    """
+    if values.size < 2:
+        raise ValueError(f"a t interval needs two values or more: got {values.size}")
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / values.size**0.5)
+    half = error * float(stdtrit(values.size - 1, (1 + confidence) / 2))
+    return Interval(mean, mean - half, mean + half)
 
 
 def _resamples(count: int) -> np.ndarray:

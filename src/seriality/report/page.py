@@ -101,10 +101,12 @@ def write(records: Sequence[Record], out: Path) -> list[Path]:
     for reading in read:
         drawn = {}
         for claim, chart in figures.findings(reading).items():
-            paths += (saved := figures.save(chart, folder / claim))
+            again = sum(path.stem.startswith(claim) and path.suffix == ".svg" for path in paths)
+            label = f"{claim}_{again + 1}" if again else claim
+            paths += (saved := figures.save(chart, folder / label))
             title = f"Claim {claim}. {CLAIMS[claim].statement}"
             drawing = saved[0].read_text(encoding="utf-8")
-            drawn[claim] = _drawing(claim, drawing, folder.name, title, FINDING_CAPTION)
+            drawn[claim] = _drawing(label, drawing, folder.name, title, FINDING_CAPTION)
         sections.append(_reading_section(reading, drawn))
     fresh = folder / f".{os.getpid()}.html"  # an old page is replaced whole or not at all
     lead = LEADS[2 if not found else all(summary.compares_tasks for summary in found)]
@@ -124,7 +126,7 @@ def in_the_way(out: Path) -> Path | None:
     if os.path.lexists(folder) and not folder.is_dir():
         return folder
     for file in sorted(folder.glob("*")):
-        name = re.fullmatch(rf"({'|'.join(figures.NAMES)})(_\d+)?|C\d\d", file.stem)
+        name = re.fullmatch(rf"({'|'.join(figures.NAMES)})(_\d+)?|C\d\d(_\d+)?", file.stem)
         if name and file.suffix in (".svg", ".png") and not _begins(file.with_suffix(".svg"), figures.MARK):
             return file
     return None

@@ -6,7 +6,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .. import claims
@@ -67,10 +67,19 @@ def readings(records: Sequence[Record]) -> list[Reading]:
 
 
 def _reading(study: str, records: list[Record]) -> Reading:
-    findings = READERS[study](records, _missing(records, 0))
+    findings = tuple(_judged(each, study) for each in READERS[study](records, _missing(records, 0)))
     ended = {each.claim: _other_rule(claims.CLAIMS[each.claim], records) for each in findings}
     facts = [("Records", count(len(records), "trial")), *_ran_on(records)]
     return Reading(plain(study), findings, ended, tuple((name, value) for name, value in facts if value))
+
+
+def _judged(finding: Finding, study: str) -> Finding:
+    """The finding; undecided if the claim is decided by another study, of which this is a small copy."""
+    own = claims.CLAIMS[finding.claim].study
+    if study == own:
+        return finding
+    said = f"a look: the claim is decided by the study {own}"
+    return replace(finding, verdict=Verdict("undecided", (said, *finding.verdict.reasons)))
 
 
 def _missing(records: Sequence[Record], left_out: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..finding import Finding
 from ..table import RecordLike
-from . import depth_of_one, derandomised, sampler_error, sudoku_orders, widths
+from . import depth_of_one, derandomised, plateau, sampler_error, sudoku_orders, widths
 
 READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {
     "sampler_error": sampler_error.read,
@@ -13,5 +13,9 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "sudoku_orders": sudoku_orders.read,
     "depth_of_one": depth_of_one.read,
     "widths": widths.read,
+    "plateau": plateau.read,
+    "plateau_small": plateau.read,
+    "escapes": plateau.read_escapes,
+    "escapes_small": plateau.read_escapes,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""

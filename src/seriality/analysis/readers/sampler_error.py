@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from ... import claims
 from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..intervals import student
 from ..table import RecordLike
 
 STANDARD = ("log-SNR", "cosine", "linear", "EDM")
@@ -100,7 +101,7 @@ def _slope(outcome: dict[str, Any] | None) -> tuple[float, float, float] | None:
     slope = float(centred @ y / (centred @ centred))
     rest = y - y.mean() - slope * centred
     error = (rest @ rest / (len(x) - 2) / (centred @ centred)) ** 0.5
-    half = float(error * stats.t.ppf((1 + claims.CONFIDENCE) / 2, len(x) - 2))
+    half = float(error * stdtrit(len(x) - 2, (1 + claims.CONFIDENCE) / 2))
     return slope, slope - half, slope + half
 
 
@@ -112,21 +113,15 @@ def _ambient(rows: list) -> tuple[bool | None, str]:
     if len(by) < 2 or min(map(len, by.values())) < claims.SEEDS:
         return None, f"the curve was seen in {len(by)} dimensions, with too few seeds to tell"
     small, large = min(by), max(by)
-    low, high = _interval(by[large])
+    most = student(np.array(by[large]), confidence=claims.CONFIDENCE)
     base = float(np.mean(by[small]))
     said = (
-        f"a curve's error is {np.mean(by[large]):.4f} ({low:.4f} to {high:.4f}) in {large} dimensions and "
-        f"{base:.4f} in {small}"
+        f"a curve's error is {most.estimate:.4f} ({most.low:.4f} to {most.high:.4f}) in {large} dimensions "
+        f"and {base:.4f} in {small}"
     )
-    if high <= claims.GROWTH * base:
+    if most.high <= claims.GROWTH * base:
         return True, said
-    return (False if low > claims.GROWTH * base else None), said
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5)
-    half = error * float(stats.t.ppf((1 + claims.CONFIDENCE) / 2, len(values) - 1))
-    return mean - half, mean + half
+    return (False if most.low > claims.GROWTH * base else None), said
 
 
 def _bits(outcome: dict[str, Any] | None) -> tuple[bool | None, str]:
@@ -204,8 +199,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
         points, floors = [], []
         for dimension, outcomes in sorted(by.items()):
             errors = [each["total_variation"] for each in outcomes]
-            low, high = _interval(errors) if len(errors) > 1 else (None, None)
-            points.append(Point(dimension, float(np.mean(errors)), low, high))
+            points.append(_point(dimension, errors))
             floors.append(Point(dimension, float(np.mean([each["floor"] for each in outcomes]))))
         series = (Series("sampled", tuple(points)), Series("floor", tuple(floors), expected=True))
         panels.append(
@@ -218,8 +212,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
         floors = np.array([each["floor"] for each in codes]).mean(0)
         points = []
         for place, k in enumerate(sizes):
-            low, high = _interval(errors[:, place].tolist()) if len(errors) > 1 else (None, None)
-            points.append(Point(k, float(errors[:, place].mean()), low, high))
+            points.append(_point(k, errors[:, place].tolist()))
         series = (
             Series("sampled", tuple(points)),
             Series(
@@ -228,6 +221,14 @@ def _panels(found: list, curves: dict) -> list[Panel]:
         )
         panels.append(Panel("2^k random codes in 32 dimensions, T = 8", "k", "total variation", series))
     return panels
+
+
+def _point(x: float, values: list[float]) -> Point:
+    """The mean of the seeds, with its interval where there are two or more."""
+    if len(values) < 2:
+        return Point(x, values[0])
+    mean = student(np.array(values), confidence=claims.CONFIDENCE)
+    return Point(x, mean.estimate, mean.low, mean.high)
 
 
 def _of_theory(curves: dict) -> list[Panel]:

@@ -1,0 +1,236 @@
+"""Claims C14 and C25 from the studies `plateau` and `escapes`: what denoising steps buy on the same
+weights.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ... import claims
+from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..intervals import Interval, student, wilson
+from ..table import CONTROL, SERIAL, RecordLike, Verdict
+
+RANDOM, CONFIDENT = "", ", confident"
+ONE_LAYER, MASKED, GAUSSIAN, REPEATED = (
+    "masked, 1 layer",
+    "masked, 2 layers",
+    "Gaussian, 2 layers",
+    "repeated, 2 layers",
+)
+TRACE, RECURRENT = "masked trace, 2 layers", "masked, 2 layers repeated"
+FAMILIES = 3
+"""The families of the study `plateau`, all of which must be as said."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one trained network answered: right answers of tries at the largest depth by (order, steps),
+    and the work of an answer. A network without denoising steps has the order "" and 0 steps. A diverged
+    run is never right."""
+
+    family: str
+    role: str
+    row: str
+    seed: int
+    depth: int
+    right: dict[tuple[str, int], int]
+    tries: int
+    work: dict[tuple[str, int], int]
+
+    def share(self, order: str, steps: int) -> float:
+        """The share of right answers."""
+        return self.right[order, steps] / self.tries
+
+
+Cells = dict[tuple[str, str, str], list[Answers]]
+"""By family, role and row."""
+
+
+def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+    """The finding on C14."""
+    cells, unread = _cells(records)
+    families = list(dict.fromkeys(family for family, _, _ in cells))
+    supporting = [_flat(family, cells) for family in families]
+    if len(families) < FAMILIES:
+        supporting.append((None, f"{len(families)} of {FAMILIES} families were run"))
+    return (
+        Finding("C14", decide(supporting, missing=missing), tuple(_panels(cells)), _notes(cells, unread)),
+    )
+
+
+def read_escapes(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+    """The finding on C25."""
+    cells, unread = _cells(records)
+    families = list(dict.fromkeys(family for family, _, _ in cells))
+    heard = [family for family in families if _says_something(family, cells)]
+    silent = [family for family in families if family not in heard]
+    supporting = [_lifts(way, heard, cells) for way in (TRACE, RECURRENT)]
+    verdict = decide(supporting, missing=missing)
+    if silent:
+        verdict = Verdict(verdict.status, (*verdict.reasons, f"say nothing: {', '.join(silent)}"))
+    return (Finding("C25", verdict, tuple(_panels(cells)), _notes(cells, unread)),)
+
+
+def _cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
+    answers, unread = parsed(records, _answers)
+    cells: Cells = {}
+    for each in sorted(answers, key=lambda a: a.seed):
+        cells.setdefault((each.family, each.role, each.row), []).append(each)
+    return cells, unread
+
+
+def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
+    role, diverged = settings["role"], bool(outcome["diverged"])
+    if role not in (SERIAL, CONTROL):
+        raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
+    depth = max(int(d) for d in outcome["depths"])
+    tries = int(outcome["test"]["tries"][-1])
+    right: dict[tuple[str, int], int] = {}
+    work: dict[tuple[str, int], int] = {}
+    asked = outcome.get("answering") or {}
+    for name, found in asked.items():
+        steps, _, order = str(name).removeprefix("T = ").partition(", ")
+        key = (f", {order}" if order else RANDOM, int(steps))
+        place = [int(d) for d in found["depths"]].index(depth)
+        right[key] = int(found["test"]["successes"][place]) * (not diverged)
+        work[key] = int(found["cost"]["unit"]["work"])
+    if not asked:
+        place = [int(d) for d in outcome["depths"]].index(depth)
+        right[RANDOM, 0] = int(outcome["test"]["successes"][place]) * (not diverged)
+        work[RANDOM, 0] = int(outcome["cost"]["unit"]["work"])
+    if tries < 1 or not all(0 <= count <= tries for count in right.values()):
+        raise ValueError("right answers are from 0 to the tries")
+    return Answers(
+        str(settings["family"]), role, str(settings["row"]), int(settings["seed"]), depth, right, tries, work
+    )
+
+
+def _ends(answers: list[Answers], order: str, steps: int) -> tuple[float, float, float]:
+    """The share of right answers over all seeds, with its interval."""
+    right = np.array(sum(each.right[order, steps] for each in answers))
+    tries = np.array(sum(each.tries for each in answers))
+    low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
+    return float(right / tries), float(low), float(high)
+
+
+def _difference(
+    one: list[Answers], other: list[Answers], at: tuple[str, int], of: tuple[str, int], confidence: float
+) -> Interval:
+    """How much more often the other is right, seed by seed."""
+    pairs = zip(one, other, strict=True)
+    gains = np.array([after.share(*of) - before.share(*at) for before, after in pairs])
+    return student(gains, confidence=confidence)
+
+
+def _flat(family: str, cells: Cells) -> tuple[bool | None, str]:
+    """Whether a family is as C14 says, and what was seen."""
+    rows = {row: cells.get((family, SERIAL, row), []) for row in (MASKED, GAUSSIAN, REPEATED)}
+    twins = {row: cells.get((family, CONTROL, row), []) for row in (MASKED, GAUSSIAN)}
+    if min(map(len, [*rows.values(), *twins.values()])) < claims.SEEDS:
+        return None, f"{family}: not all rows were run with {claims.SEEDS} seeds"
+    most, said, states = (RANDOM, claims.MOST_STEPS), [], []
+    for row in (MASKED, GAUSSIAN):
+        rise = _difference(rows[row], rows[row], (RANDOM, claims.COARSE_STEPS), most, claims.CONFIDENCE)
+        share, _, high = _ends(rows[row], *most)
+        _, control, _ = _ends(twins[row], *most)
+        gain = _difference(rows[row], rows[REPEATED], most, (RANDOM, 0), claims.CONFIDENCE)
+        cheaper = rows[REPEATED][0].work[RANDOM, 0] <= rows[row][0].work[most]
+        said.append(
+            f"{row}: {share:.1%} right, a rise of {rise.estimate:+.1%} ({rise.low:+.1%} to "
+            f"{rise.high:+.1%}), control from {control:.1%}, repeated layers {gain.estimate:+.1%} "
+            f"({gain.low:+.1%} to {gain.high:+.1%})"
+        )
+        right_on_control = control >= claims.ACCURACY
+        as_said = (
+            rise.high < claims.RISE
+            and high < claims.ACCURACY
+            and right_on_control
+            and gain.low > 0
+            and cheaper
+        )
+        states.append(False if rise.low > claims.RISE and right_on_control else True if as_said else None)
+    seen = False if False in states else None if None in states else True
+    return seen, f"{family}: " + "; ".join(said)
+
+
+def _says_something(family: str, cells: Cells) -> bool:
+    """Whether the plain row is below and some row is right on the control."""
+    plain = cells.get((family, SERIAL, MASKED), [])
+    controls = [cells.get((family, CONTROL, row), []) for row in (MASKED, TRACE, RECURRENT)]
+    if len(plain) < claims.SEEDS:
+        return False
+    most = (RANDOM, claims.MOST_STEPS)
+    right = any(each and _ends(each, *most)[1] >= claims.ACCURACY for each in controls)
+    return _ends(plain, *most)[2] < claims.ACCURACY and right
+
+
+def _lifts(way: str, families: list[str], cells: Cells) -> tuple[bool | None, str]:
+    """Whether a way out lifts the limit in all families that say something."""
+    states, said = [], []
+    orders = (RANDOM, CONFIDENT) if way == TRACE else (RANDOM,)
+    for family in families:
+        plain, other = (cells.get((family, SERIAL, row), []) for row in (MASKED, way))
+        if min(len(plain), len(other)) < claims.SEEDS:
+            states.append(None)
+            said.append(f"{family} was not run with {claims.SEEDS} seeds")
+            continue
+        most, confidence = claims.MOST_STEPS, 1 - (1 - claims.CONFIDENCE) / len(orders)
+        gains = [_difference(plain, other, (RANDOM, most), (order, most), confidence) for order in orders]
+        best = max(gains, key=lambda gain: gain.estimate)
+        states.append(True if best.low > 0 else False if best.high < claims.RISE else None)
+        said.append(f"{family} {best.estimate:+.1%} ({best.low:+.1%} to {best.high:+.1%})")
+    text = f"{way}: {', '.join(said) or 'no family says anything'}"
+    if states and all(state is False for state in states):
+        return False, text
+    return (True if states and all(state is True for state in states) else None), text
+
+
+def _notes(cells: Cells, unread: int) -> tuple[str, ...]:
+    notes = [
+        "One training for each row and seed: the numbers of steps differ in how the same weights answer. A "
+        "plateau is one of what was learnt in the steps of training given, not of what can be expressed.",
+    ]
+    below = [f"{row}, {family}" for (family, role, row), each in cells.items() if len(each) < claims.SEEDS]
+    if below:
+        notes.append(f"Fewer than {claims.SEEDS} seeds: {'; '.join(below)}.")
+    if unread:
+        notes.append(f"Not of this form: {unread:,} records.")
+    return tuple(notes)
+
+
+def _panels(cells: Cells) -> list[Panel]:
+    """Accuracy at the largest depth against steps: a panel for every family and role."""
+    panels = []
+    for family, role in dict.fromkeys((family, role) for family, role, _ in cells):
+        series = []
+        for (f, r, row), answers in cells.items():
+            if (f, r) != (family, role):
+                continue
+            keys = list(answers[0].right)
+            for order in dict.fromkeys(order for order, _ in keys):
+                steps = [count for o, count in keys if o == order]
+                if steps == [0]:  # a line across: it has no steps
+                    share, low, high = _ends(answers, order, 0)
+                    points = tuple(Point(x, share, low, high) for x in (1, claims.MOST_STEPS))
+                else:
+                    points = tuple(Point(count, *_ends(answers, order, count)) for count in sorted(steps))
+                series.append(Series(f"{row}{order}", points))
+        depth = max(
+            each.depth for (f, r, _), answers in cells.items() if (f, r) == (family, role) for each in answers
+        )
+        title = f"{family}, {'control' if role == CONTROL else 'task'}, depth {depth}"
+        panels.append(
+            Panel(
+                title,
+                "denoising steps",
+                "right answers",
+                tuple(series),
+                log_x=True,
+                share=True,
+                line=claims.ACCURACY,
+            )
+        )
+    return panels
