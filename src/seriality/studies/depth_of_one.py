@@ -181,7 +181,12 @@ def trials(seeds: int) -> list[Experiment]:
             f"reduction, {grid} grid",
             SERIAL,
             reduction,
-            {"player": player, "accuracy": accuracy, "grid": grid, "circuits": 20},
+            {
+                "player": player,
+                "accuracy": accuracy,
+                "grid": grid,
+                "circuits": 20 if grid == "geometric" else 4,
+            },
             seed=seed,
         )
         for grid in GRIDS
