@@ -73,7 +73,6 @@ from seriality.theory.lifted_decisions import (
     elementary,
     expected_ratio,
     lift_to_decision,
-    prime_implicants,
     reward_ratio,
     rival_for_ratio,
     rival_for_regret,
@@ -712,27 +711,6 @@ def test_any_table_of_every_cell_is_lifted():
             ]
         expected = np.array(state)[:, cell]
         assert (depth_of_one(made.configuration.circuit, rails) == 6 + 4 * expected).all()
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.booleans(), min_size=2**n, max_size=2**n)))
-@example([True, True])
-@example([False, False, False, False])
-def test_prime_implicants_by_definition(table):
-    arity = len(table).bit_length() - 1
-    points = list(product((0, 1), repeat=arity))
-
-    def implies(cube):
-        return all(table[i] for i, point in enumerate(points) if all(point[v] == b for v, b in cube))
-
-    cubes = [
-        tuple((v, b) for v, b in enumerate(each) if b is not None)
-        for each in product((None, 0, 1), repeat=arity)
-    ]
-    prime = {c for c in cubes if implies(c) and not any(implies(tuple(set(c) - {x})) for x in c)}
-    found = prime_implicants(np.array(table))
-    assert {tuple(sorted(each)) for each in found} == prime
-    assert len(found) == len(prime)
 
 
 def test_sizes():

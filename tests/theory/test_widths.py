@@ -5,7 +5,7 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seriality.theory.circuits import every_input
@@ -41,6 +41,27 @@ def by_search(table):
 def test_least_terms_of_three_inputs_by_search(table):
     table = np.array(table)
     assert least_terms(table) == by_search(table)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.booleans(), min_size=2**n, max_size=2**n)))
+@example([True, True])
+@example([False, False, False, False])
+def test_prime_implicants_by_definition(table):
+    arity = len(table).bit_length() - 1
+    points = every_input(arity).astype(int).tolist()
+
+    def implies(cube):
+        return all(table[i] for i, point in enumerate(points) if all(point[v] == b for v, b in cube))
+
+    cubes = [
+        tuple((v, b) for v, b in enumerate(each) if b is not None)
+        for each in product((None, 0, 1), repeat=arity)
+    ]
+    prime = {c for c in cubes if implies(c) and not any(implies(tuple(set(c) - {x})) for x in c)}
+    found = prime_implicants(np.array(table))
+    assert {tuple((v, b) for v, b in enumerate(each) if b != 2) for each in found} == prime
+    assert len(found) == len(prime)
 
 
 @pytest.mark.parametrize("inputs", range(1, 11))

@@ -39,7 +39,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -47,6 +46,7 @@ from jaxtyping import Bool, Float, Int
 from .circuits import FIRST_INPUT, ONE, ZERO, Block, Circuit
 from .depth_of_one import Configuration, after_rounds, layered
 from .forced_choice import CHAIN, CIRCUIT, Pick, Policy, State, start
+from .widths import FREE, prime_implicants
 
 MOST_READ = 6
 """Cells that a cell may read: 3^6 products are tried for the implicants of a function."""
@@ -91,9 +91,9 @@ class LocalMap:
         for cells, table in zip(self.reads.tolist(), self.tables, strict=True):
             for wanted in (table, ~table):
                 # A constant is spelt with a cell and its negation, so that the gates stand in their layers.
-                covers = prime_implicants(wanted) or (((0, 0), (0, 1)),)
-                if covers == ((),):
-                    covers = (((0, 0),), ((0, 1),))
+                covers = _products(wanted) or [((0, 0), (0, 1))]
+                if covers == [()]:
+                    covers = [((0, 0),), ((0, 1),)]
                 rails.append(tuple(range(len(products), len(products) + len(covers))))
                 products += [tuple(2 * cells[of] + 1 - bit for of, bit in cover) for cover in covers]
         return tuple(products), tuple(rails)
@@ -112,24 +112,11 @@ def elementary(rule: int, cells: int) -> LocalMap:
     return LocalMap(reads, np.tile((rule >> np.arange(8)) & 1 == 1, (cells, 1)))
 
 
-def prime_implicants(table: Bool[np.ndarray, " outcomes"]) -> tuple[Product, ...]:
-    """All products of literals that imply a Boolean function and of which no literal can be left out.
-
-    Their OR is the function, and with some of its variables unknown it is known as soon as they determine it
-    to be 1. The first variable is the highest digit of an index into `table`.
-
-    >>> prime_implicants(np.array([False, True, True, True]))
-    (((0, 1),), ((1, 1),))
-    """
-    arity = len(table).bit_length() - 1
-    cube = table.reshape((2,) * arity)
-    found: list[Product] = []
-    for fixed in sorted(product((0, 1, None), repeat=arity), key=lambda each: arity - each.count(None)):
-        literals = {(variable, bit) for variable, bit in enumerate(fixed) if bit is not None}
-        where = tuple(slice(None) if bit is None else bit for bit in fixed)
-        if np.all(cube[where]) and not any(literals.issuperset(shorter) for shorter in found):
-            found.append(tuple(sorted(literals)))
-    return tuple(found)
+def _products(table: Bool[np.ndarray, " outcomes"]) -> list[Product]:
+    """The prime implicants of a function whose first variable is the highest digit of an index into `table`:
+    with some variables unknown, one of them is known to hold as soon as they determine the function to be
+    1.""" arity = len(table).bit_length() - 1 return [ tuple((arity - 1 - place, value) for place, value in
+    enumerate(term) if value != FREE) for term in prime_implicants(table) ]
 
 
 @dataclass(frozen=True, eq=False)
