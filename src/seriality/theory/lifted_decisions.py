@@ -113,10 +113,15 @@ def elementary(rule: int, cells: int) -> LocalMap:
 
 
 def _products(table: Bool[np.ndarray, " outcomes"]) -> list[Product]:
-    """The prime implicants of a function whose first variable is the highest digit of an index into `table`:
-    with some variables unknown, one of them is known to hold as soon as they determine the function to be
-    1.""" arity = len(table).bit_length() - 1 return [ tuple((arity - 1 - place, value) for place, value in
-    enumerate(term) if value != FREE) for term in prime_implicants(table) ]
+    """The prime implicants of a function whose first variable is the highest digit of an index into `table`.
+
+    With some variables unknown, one of them is known to hold as soon as they determine the function to be 1.
+    """
+    arity = len(table).bit_length() - 1
+    return [
+        tuple((arity - 1 - place, value) for place, value in enumerate(term) if value != FREE)
+        for term in prime_implicants(table)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
