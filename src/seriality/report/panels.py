@@ -12,7 +12,7 @@ from .summary import plain
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#b4609a", "#e69f00", "#56b4e9", "#7a4a1d", "#1f2328")
 """Okabe & Ito's colours, told apart by colour-blind readers too."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "stroke")
-WIDTH, HEIGHT, COLUMNS = 250, 190, 2
+WIDTH, HEIGHT, COLUMNS = 380, 220, 2
 
 
 def drawn(panels: Sequence[Panel]) -> list[Any]:
@@ -32,17 +32,18 @@ def _panel(panel: Panel) -> Any:
         "x:Q",
         title=plain(panel.x),
         scale=_scale(panel.log_x),
-        axis=alt.Axis(grid=False, format=_format(rows, "x")),
+        axis=alt.Axis(grid=False, format=_format(rows, "x", panel.log_x)),
     )
     limits = {"domain": [-0.03, 1.03], "nice": False} if panel.share else {}
     y = alt.Y(
         "y:Q",
         title=plain(panel.y),
         scale=alt.Scale(**limits) if panel.share else _scale(panel.log_y),
-        axis=alt.Axis(format=".0%") if panel.share else alt.Axis(format=_format(rows, "y")),
+        axis=alt.Axis(format=".0%") if panel.share else alt.Axis(format=_format(rows, "y", panel.log_y)),
     )
     colours = alt.Color(
         "series:N",
+        legend=alt.Legend(columns=2, labelLimit=260),
         scale=alt.Scale(
             domain=names, range=[c for c, _ in zip(itertools.cycle(PALETTE), names, strict=False)]
         ),
@@ -81,10 +82,12 @@ def _scale(log: bool) -> alt.Scale:
     return alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, padding=8)
 
 
-def _format(rows: Sequence[dict], axis: str) -> str:
+def _format(rows: Sequence[dict], axis: str, log: bool) -> str:
+    """Whole numbers as such; powers of ten where a logarithmic axis goes below a thousandth."""
     values = [abs(row[axis]) for row in rows]
-    whole = all(value == int(value) for value in values)
-    return ",d" if whole and max(values, default=0) < 1e6 else "~e" if min(values, default=1) < 1e-3 else "~g"
+    if all(value == int(value) for value in values) and max(values, default=0) < 1e6:
+        return ",d"
+    return "~e" if log and min(values, default=1) < 1e-3 else "~g"
 
 
 def _data(rows: Sequence[dict]) -> alt.Data:
