@@ -1,4 +1,4 @@
-"""From records to statements: intervals, reach, the rows of Table 1, and findings. NumPy alone, no JAX."""
+"""From records to statements: intervals, reach, the rows of Table 1, findings. NumPy and SciPy, no JAX."""
 
 from .finding import Finding as Finding
 from .finding import Panel as Panel

@@ -81,8 +81,8 @@ def bootstrap(
 def student(values: Num[np.ndarray, " seeds"], *, confidence: float = 0.95) -> Interval:
     """The mean of two or more values with Student's t interval. It takes them for normal.
 
-    >>> student(np.array([0.1, 0.2, 0.3]))
-    Interval(estimate=0.2, low=-0.048413771175032676, high=0.4484137711750327)
+    >>> round(student(np.array([0.1, 0.2, 0.3])).high, 4)
+    0.4484
     """
     if values.size < 2:
         raise ValueError(f"a t interval needs two values or more: got {values.size}")

@@ -213,7 +213,7 @@ def _reading_section(reading: Reading, drawn: dict[str, Markup]) -> Markup:
             )
         parts += [
             _said(finding, reading.study),
-            *(element("p", note, cls="note") for note in finding.notes),
+            *(element("p", plain(note), cls="note") for note in finding.notes),
             *([drawn[finding.claim]] if finding.claim in drawn else []),
             _curves(finding),
             element("h3", fixed),

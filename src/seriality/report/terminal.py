@@ -120,7 +120,7 @@ def _reading(reading: Reading) -> Iterator[RenderableType]:
             " by these records",
             *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
-        yield from (Text(note, style="dim") for note in finding.notes)
+        yield from (Text(plain(note), style="dim") for note in finding.notes)
         if other := reading.other_rule[finding.claim]:
             yield Text(f"Made under another decision rule: {count(other, 'record')}")
         yield Text()

@@ -91,11 +91,11 @@ def codes_error(
 
 
 def set_dimension(
-    name: str, ambient: int, points: int, radii: Sequence[float], *, seed: int
+    kind: str, ambient: int, points: int, radii: Sequence[float], *, seed: int
 ) -> dict[str, Any]:
     """The discrete intrinsic dimension of points of a set, as a ratio of logarithms and as a local slope, at
     falling radii; null where the points are too few to tell."""
-    net = farthest_point_net(REFERENCE_SETS[name](points, ambient, seed=seed))
+    net = farthest_point_net(REFERENCE_SETS[kind](points, ambient, seed=seed))
     found = intrinsic_dimension(net, np.array(radii))
     fed = ~found.starved
     return {
@@ -143,7 +143,7 @@ def trials(seeds: int) -> list[Experiment]:
             "uniform bit",
             CONTROL,
             bit_error,
-            {"schedule": schedule, "sampler": "posterior", "probability": 0.5, "steps": STEPS[:-2]},
+            {"schedule": schedule, "sampler": "posterior", "probability": 0.5, "steps": STEPS},
         )
         for schedule in SCHEDULES
     ]
@@ -208,13 +208,13 @@ def trials(seeds: int) -> list[Experiment]:
     sets = [
         Experiment(
             NAME,
-            f"{name}, R^{ambient}",
+            f"{kind}, R^{ambient}",
             "intrinsic dimension",
             SERIAL,
             set_dimension,
-            {"name": name, "ambient": ambient, "points": 20_000, "radii": RADII},
+            {"kind": kind, "ambient": ambient, "points": 20_000, "radii": RADII},
         )
-        for name in ("segment", "square", "cube", "helix", "finite")
+        for kind in ("segment", "square", "cube", "helix", "finite")
         for ambient in (3, 50)
     ]
     count = Experiment(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..instance import QUERY, UNASKED
@@ -29,6 +30,10 @@ DAMPING = 0.3
 """The share of its old value that a message keeps in a sweep."""
 CERTAIN = -30.0
 """The logarithm of the odds against what a clue rules out."""
+
+
+OTHERS = 1.0 - np.eye(9, dtype=np.float32)
+"""Sums all but one."""
 
 
 class Propagation(AbstractOracle):
@@ -116,7 +121,7 @@ def belief_propagation(
         new = []
         for view, back, message in zip(views, backs, messages, strict=True):
             odds = jnp.exp(jnp.clip(view(total - message), -30, 30))
-            others = jnp.maximum(odds.sum(-1, keepdims=True) - odds, 1e-13)
+            others = jnp.maximum(odds @ OTHERS, 1e-13)  # a sum less one of its terms would lose small ones
             new.append(back(jnp.clip(-jnp.log(others), -25, 25)))
         return DAMPING * messages + (1 - DAMPING) * jnp.stack(new), None
 

@@ -29,8 +29,8 @@ STEPS = (1, 4, 16, 64, 128)
 GAUSSIAN_STEPS = (1, 4, 16, 64, 256)
 TIERS: dict[str, tuple[str, int, dict[str, Any], int]] = {
     "one round": (CONTROL, 1, {"rounds": 14}, 1),
-    "8 rounds": (SERIAL, 8, {"rounds": 14}, 6),
-    "14 rounds": (SERIAL, 14, {"rounds": 14}, 12),
+    "8 rounds": (SERIAL, 8, {"rounds": 14}, 8),
+    "14 rounds": (SERIAL, 14, {"rounds": 14}, 14),
     "a guess": (SERIAL, 6, {"rounds": 8, "tier": "guess", "clues": 28}, 5),
     "several solutions": (SERIAL, 6, {"rounds": 8, "tier": "ambiguous", "clues": 28}, 5),
 }

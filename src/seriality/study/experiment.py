@@ -36,6 +36,13 @@ class Experiment:
     version: int = 1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if taken := sorted({"name", "version"} & set(self.arguments)):
+            raise ValueError(
+                f"the function of an experiment has arguments {', '.join(taken)}, which name the function "
+                "itself in its record; call them otherwise, such as kind"
+            )
+
     def settings(self) -> dict[str, Any]:
         """All of it as plain JSON, as the record keeps it."""
         return {

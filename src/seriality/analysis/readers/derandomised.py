@@ -22,7 +22,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         name: [each for each in outcomes if each["above"] == each["inputs"]]
         for name, outcomes in cases.items()
     }
-    whole = [name for name, each in qualify.items() if len(each) >= claims.SEEDS]
+    whole = [name for name, each in qualify.items() if len(each) == len(cases[name]) >= claims.SEEDS]
     seen: bool | None = None
     if any(not _listed(each) for outcomes in qualify.values() for each in outcomes):
         seen = False
@@ -33,7 +33,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         for name, outcomes in cases.items()
         if any(each["impossible"] and each["mean"] > 0.5 and each["below"] for each in outcomes)
     ]
-    lengths = [each["found"] for name in whole for each in qualify[name]]
+    lengths = [each["found"] for name in whole for each in qualify[name] if "found" in each]
     bounds = [each["hoeffding"] for name in whole for each in qualify[name]]
     said = f"{len(whole)} of {len(cases)} cases qualify in all repetitions: {', '.join(whole) or 'none'}"
     if lengths:

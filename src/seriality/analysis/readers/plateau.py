@@ -120,8 +120,9 @@ def _difference(
     one: list[Answers], other: list[Answers], at: tuple[str, int], of: tuple[str, int], confidence: float
 ) -> Interval:
     """How much more often the other is right, seed by seed."""
-    pairs = zip(one, other, strict=True)
-    gains = np.array([after.share(*of) - before.share(*at) for before, after in pairs])
+    after = {each.seed: each for each in other}
+    pairs = [(before, after[before.seed]) for before in one if before.seed in after]
+    gains = np.array([then.share(*of) - before.share(*at) for before, then in pairs])
     return student(gains, confidence=confidence)
 
 

@@ -131,7 +131,7 @@ def _bits(outcome: dict[str, Any] | None) -> tuple[bool | None, str]:
     bits, errors = (np.array(outcome[name], float) for name in ("bits", "total_variation"))
     growth = float(np.polyfit(np.log(bits), np.log(errors), 1)[0])
     held = bool((errors <= bits / bits[0] * errors[0] * (1 + 1e-9)).all())
-    return held, f"the error of D independent bits grows as D^{growth:.2f}, which is not more than D"
+    return held, f"the error of D independent bits grows as D^{growth:.2f}"
 
 
 def _panels(found: list, curves: dict) -> list[Panel]:

@@ -51,7 +51,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
             }
             worst = min(shares.values(), default=1.0)
             controls.append(
-                (worst >= claims.ACCURACY, f"of grids of {tier} an order solves {worst:.0%} only")
+                (bool(worst >= claims.ACCURACY), f"of grids of {tier} an order solves {worst:.0%} only")
             )
     notes = [
         "Right is the whole grid; of a tier with several solutions, any of them. Repeated digits are counted "

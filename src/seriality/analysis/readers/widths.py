@@ -38,7 +38,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         controls=[(not below, f"one hidden layer fits with fewer units than it can: {', '.join(below)}")],
     )
     notes = [
-        "With MAJORITY gates depth 3 and n + n / 2 gates compute parity: the price is one of AND and OR."
+        "With MAJORITY gates, depth 3 and some 1.5 n gates compute parity: the price is one of AND and OR."
     ]
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
