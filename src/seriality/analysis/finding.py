@@ -56,6 +56,8 @@ class Finding:
     verdict: Verdict
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    unread: int = 0
+    """Records that are not of the study's form."""
 
 
 def parsed(
@@ -69,6 +71,41 @@ def parsed(
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
             unread += 1
     return rows, unread
+
+
+def number(value: Any, low: float, high: float) -> float:
+    """A number in a range; ValueError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def columns(outcome: dict[str, Any], **ranges: tuple[float, float]) -> dict[str, list[float]]:
+    """The named lists of an outcome, all numbers in their ranges and equally many, one at least; else a
+    ValueError.
+
+    >>> columns({"steps": [1, 2], "error": [0.5, 0.25]}, steps=(1, 9), error=(0, 1))["error"]
+    [0.5, 0.25]
+    """
+    found = {}
+    for name, ends in ranges.items():
+        if not isinstance(outcome[name], list):
+            raise ValueError(f"{name} is a list")
+        found[name] = [number(value, *ends) for value in outcome[name]]
+    if len({len(values) for values in found.values()}) != 1 or not all(found.values()):
+        raise ValueError(f"{', '.join(found)} are equally long")
+    return found
+
+
+def singles(outcome: dict[str, Any], **ranges: tuple[float, float]) -> dict[str, float]:
+    """The named numbers of an outcome, each in its range; else a ValueError."""
+    return {name: number(outcome[name], *ends) for name, ends in ranges.items()}
+
+
+COUNT = (0.0, 2.0**31)
+POSITIVE = (1.0, 2.0**31)
+SHARE = (0.0, 1.0)
+"""Ranges of numbers: of things, of things of which there are some, and shares."""
 
 
 def decide(

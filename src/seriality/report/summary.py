@@ -67,7 +67,10 @@ def readings(records: Sequence[Record]) -> list[Reading]:
 
 
 def _reading(study: str, records: list[Record]) -> Reading:
-    findings = tuple(_judged(each, study) for each in READERS[study](records, _missing(records, 0)))
+    found = READERS[study](records, _missing(records, 0))
+    if unread := max((each.unread for each in found), default=0):
+        found = READERS[study](records, _missing(records, unread))  # what cannot be read is missing
+    findings = tuple(_judged(each, study) for each in found)
     ended = {each.claim: _other_rule(claims.CLAIMS[each.claim], records) for each in findings}
     facts = [("Records", count(len(records), "trial")), *_ran_on(records)]
     return Reading(plain(study), findings, ended, tuple((name, value) for name, value in facts if value))

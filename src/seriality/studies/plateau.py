@@ -23,7 +23,7 @@ STEPS = (1, 2, 4, 8, 16, 32)
 """Denoising steps, in random order."""
 CONFIDENT_STEPS = (4, 32)
 """The same, most confident first."""
-LOOPS = {"constant": 4}
+LOOPS = {"per_token": 0.5}
 
 
 def masked(network: dict[str, Any], **dials: Any) -> dict[str, Any]:

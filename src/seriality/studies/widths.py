@@ -18,7 +18,7 @@ from ..theory.circuits import Builder, every_input
 from ..theory.widths import least_rectifiers, least_terms, sawtooth_slopes
 
 NAME = "widths"
-WIDTHS = (2, 4, 8, 16, 32, 64, 128)
+WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 STARTS, UPDATES, RATE = 4, 3000, 3e-3
 
 
@@ -110,7 +110,7 @@ def trials(seeds: int) -> list[Experiment]:
             seed=seed,
         )
         for layers in (1, 3)
-        for folds in (2, 3, 4, 5)
+        for folds in (2, 3, 4)
         for seed in range(seeds)
     ]
 

@@ -6,11 +6,28 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import Finding, Panel, Point, Series, decide, parsed
-from ..intervals import wilson
+from ..finding import (
+    COUNT,
+    POSITIVE,
+    SHARE,
+    Finding,
+    Panel,
+    Point,
+    Series,
+    columns,
+    decide,
+    number,
+    parsed,
+    singles,
+)
+from ..intervals import student
 from ..table import CONTROL, SERIAL, RecordLike
 
 REPEATED = "repeated layers"
+SHORTEST = 12
+"""The shortest words that are judged, of two letters: shorter ones are too few to keep training and test
+apart.
+"""
 
 
 def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
@@ -21,14 +38,20 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         families.setdefault(family, {}).setdefault((row, role), []).append(outcome)
     bounded = {row: outcomes for (row, _), outcomes in families.get("bounded", {}).items()}
     trained = families.get("trained", {})
-    supporting = [_bounded(bounded), _trained(trained)]
-    controls = []
+    supporting, controls = [_trained(trained)], []
+    holds, said = _bounded(bounded)
+    if holds is None:
+        supporting.append((None, said))
+    else:
+        controls.append((holds, said))
     for (row, role), outcomes in trained.items():
         if role == CONTROL and not row.startswith(REPEATED):
+            if len(outcomes) < claims.SEEDS:
+                supporting.append((None, f"{row} was not run with {claims.SEEDS} seeds on the control"))
+                continue
             share, low, _ = _right(outcomes)
-            controls.append(
-                (bool((low >= claims.ACCURACY).all()), f"{row} is right for {share.min():.1%} on the control")
-            )
+            right = bool((low[_judged(outcomes)] >= claims.ACCURACY).all())
+            controls.append((right, f"{row} is right for {share.min():.1%} on the control"))
     reduction = [
         outcome
         for family, cells in families.items()
@@ -54,26 +77,39 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
     verdict = decide(supporting, missing=missing, controls=controls)
-    return (Finding("C18", verdict, tuple(_panels(bounded, trained, families)), tuple(notes)),)
+    return (Finding("C18", verdict, tuple(_panels(bounded, trained, families)), tuple(notes), unread),)
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, str, dict[str, Any]]:
-    family = str(settings["family"])
+    family, row, role = str(settings["family"]), str(settings["row"]), settings["role"]
+    if role not in (SERIAL, CONTROL):
+        raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
+    found: dict[str, Any]
     if family == "trained":
-        tries = int(outcome["tries"])
-        if len(outcome["right"]) != len(outcome["lengths"]) or not tries:
-            raise ValueError("a count of right choices for every length")
-        if not all(0 <= int(right) <= tries for right in outcome["right"]):
-            raise ValueError("right choices are from 0 to the tries")
-    for name in ("mean", "least", "worst"):
-        if family in ("trained", "bounded") and name in outcome:
-            shares = np.array(outcome[name], float)
-            if not np.all((shares >= 0) & (shares <= 1)):
-                raise ValueError("a share of the reward is from 0 to 1")
-    row = str(settings["row"])
-    if family == "bounded":
+        tries = number(outcome["tries"], *POSITIVE)
+        found = {"tries": tries, **columns(outcome, lengths=POSITIVE, right=(0, tries))}
+        found |= columns(outcome, stretches=(1e-9, 1e9))
+        for name in ("mean", "least"):
+            if not isinstance(outcome[name], list) or len(outcome[name]) != len(found["lengths"]):
+                raise ValueError(f"{name} has a list for every length")
+            found[name] = [
+                columns(
+                    {name: each, "stretches": found["stretches"]}, **{name: SHARE, "stretches": (1e-9, 1e9)}
+                )[name]
+                for each in outcome[name]
+            ]
+    elif family == "bounded":
         int(row.split()[0])  # "8 of 16 rounds"
-    return family, row, str(settings["role"]), outcome
+        found = dict(singles(outcome, depth=POSITIVE))
+        found |= columns(outcome, stretches=(1e-9, 1e9), worst=SHARE, without_the_bit=SHARE)
+    elif family == "regret":
+        found = dict(columns(outcome, gates=POSITIVE, regret=COUNT))
+    elif family.startswith("reduction"):
+        number(float(row.rsplit(", ", 1)[1]), 0, 1)  # "value: random, 0.5"
+        found = {**singles(outcome, least=(0, 1e9), most=(0, 1e9)), "held": outcome["held"] is True}
+    else:
+        raise ValueError(f"there is no family {family}")
+    return family, row, role, found
 
 
 def _bounded(rows: dict[str, list[dict[str, Any]]]) -> tuple[bool | None, str]:
@@ -99,11 +135,19 @@ def _bounded(rows: dict[str, list[dict[str, Any]]]) -> tuple[bool | None, str]:
     return max(short.values()) < claims.EPSILON and min(full) == 1, said
 
 
+def _judged(outcomes: list[dict[str, Any]]) -> np.ndarray:
+    """Which lengths are judged: those whose words are too many to be known from training."""
+    return np.array(outcomes[0]["lengths"]) >= SHORTEST
+
+
 def _right(outcomes: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The share of right choices at every length, and the ends of its interval."""
-    right = np.sum([each["right"] for each in outcomes], axis=0)
-    tries = np.full(len(right), sum(int(each["tries"]) for each in outcomes))
-    return right / tries, *wilson(right, tries, confidence=claims.CONFIDENCE)
+    """The share of right choices at every length, and the ends of its interval over seeds."""
+    shares = np.array([np.array(each["right"]) / each["tries"] for each in outcomes])
+    if len(shares) < 2:
+        return shares[0], shares[0], shares[0]
+    ends = [student(column, confidence=claims.CONFIDENCE) for column in shares.T]
+    low, high = ([getattr(each, end) for each in ends] for end in ("low", "high"))
+    return shares.mean(0), np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | None, str]:
@@ -113,15 +157,14 @@ def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | 
     if not repeated or min(map(len, serial.values())) < claims.SEEDS:
         return None, "trained rules were not all run"
     lengths = serial[repeated[0]][0]["lengths"]
-    resolved = _right(serial[repeated[0]])[1] >= claims.ACCURACY
+    resolved = (_right(serial[repeated[0]])[1] >= claims.RESOLVED) & _judged(serial[repeated[0]])
     said, states = [], []
     for row, outcomes in serial.items():
         share, low, high = _right(outcomes)
-        least = np.max([[each[-1] for each in outcome["least"]] for outcome in outcomes], axis=0)
         said.append(f"{row}: " + ", ".join(f"{s:.1%} at {n}" for s, n in zip(share, lengths, strict=True)))
         if row not in repeated:
-            fails = (high < claims.ACCURACY) & (least < claims.EPSILON) & resolved
-            states.append(False if low[-1] >= claims.ACCURACY else True if fails.any() else None)
+            fails = (high < claims.ACCURACY) & resolved
+            states.append(False if low[-1] >= claims.RESOLVED else True if fails.any() else None)
     seen = False if False in states else None if None in states else True
     return seen, "right choices, " + "; ".join(said)
 

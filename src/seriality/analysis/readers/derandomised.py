@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ... import claims
-from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..finding import POSITIVE, SHARE, Finding, Panel, Point, Series, decide, number, parsed, singles
+from ..intervals import wilson
 from ..table import RecordLike
 
 BINS = ("none", "above none, to 1/4", "1/4 to 1/2", "above 1/2, to 3/4", "above 3/4", "all")
+LISTS = ("found", "hoeffding", "exact")
 CASES = 2
 """The fewest cases that must qualify."""
 
@@ -18,36 +22,34 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     cases: dict[str, list[dict[str, Any]]] = {}
     for name, outcome in rows:
         cases.setdefault(name, []).append(outcome)
-    qualify = {
-        name: [each for each in outcomes if each["above"] == each["inputs"]]
-        for name, outcomes in cases.items()
-    }
+    qualify = {name: [each for each in outcomes if _above(each)] for name, outcomes in cases.items()}
     whole = [name for name, each in qualify.items() if len(each) == len(cases[name]) >= claims.SEEDS]
     seen: bool | None = None
-    if any(not _listed(each) for outcomes in qualify.values() for each in outcomes):
+    if any(each["random_right"] < 0.5 for outcomes in qualify.values() for each in outcomes):
         seen = False
     elif len(whole) >= CASES:
         seen = True
     proved = [
         name
         for name, outcomes in cases.items()
-        if any(each["impossible"] and each["mean"] > 0.5 and each["below"] for each in outcomes)
+        if any(each["impossible"] and each["mean"] > 0.5 and not _above(each) for each in outcomes)
     ]
     lengths = [each["found"] for name in whole for each in qualify[name] if "found" in each]
     bounds = [each["hoeffding"] for name in whole for each in qualify[name]]
+    shares = [each["random_right"] for name in whole for each in qualify[name]]
     said = f"{len(whole)} of {len(cases)} cases qualify in all repetitions: {', '.join(whole) or 'none'}"
-    if lengths:
+    if shares:
         said += (
-            f"; lists of {min(lengths)} to {max(lengths)} seeds are right on every input, where Hoeffding's "
-            f"bound asks for {min(bounds)} to {max(bounds)}"
+            f"; of random lists of {min(bounds):.0f} to {max(bounds):.0f} seeds, as Hoeffding's bound asks, "
+            f"at least {min(shares):.0%} are right on every input"
         )
-    verdict = decide(
-        [(seen, said)],
-        missing=missing,
-        controls=[(bool(proved), "in no case that does not qualify was a list proved impossible")]
-        if cases
-        else [],
-    )
+    if lengths:
+        said += f"; a search finds lists of {min(lengths):.0f} to {max(lengths):.0f}"
+    supporting = [(seen, said)]
+    if not proved and missing:
+        supporting.append((None, "the control was not run whole"))
+    control = (bool(proved), "in no case that does not qualify was a list proved impossible")
+    verdict = decide(supporting, missing=missing, controls=[control] if cases and not missing else [])
     notes = [
         "Proved that no list of these seeds is right on every input, though the mean is above 1/2: "
         f"{', '.join(proved)}."
@@ -58,21 +60,31 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     ]
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C16", verdict, tuple(_panels(cases)), tuple(notes)),)
+    return (Finding("C16", verdict, tuple(_panels(cases)), tuple(notes), unread),)
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    for name in ("inputs", "above", "below"):
-        if not 0 <= int(outcome[name]) < 2**31:
-            raise ValueError(f"{name} is a number of inputs")
-    if [*outcome["histogram"]] and not set(outcome["histogram"]) <= set(BINS):
+    found: dict[str, Any] = dict(singles(outcome, inputs=POSITIVE, mean=SHARE, least=SHARE))
+    found["said"] = number(outcome["seeds"][0], *POSITIVE)
+    if found["least"] > 0.5:
+        found |= singles(outcome, random_right=SHARE, hoeffding=POSITIVE)
+    found |= singles(
+        {name: outcome[name] for name in LISTS if name in outcome},
+        **{n: POSITIVE for n in LISTS if n in outcome},
+    )
+    found["verified"], found["impossible"] = outcome.get("verified") is True, outcome["impossible"] is True
+    if not isinstance(outcome["histogram"], dict) or not set(outcome["histogram"]) <= set(BINS):
         raise ValueError("the histogram has other bins")
-    return f"{settings['family']}, {settings['row']}", outcome
+    found["histogram"] = {
+        name: number(count, 0, found["inputs"]) for name, count in outcome["histogram"].items()
+    }
+    return f"{settings['family']}, {settings['row']}", found
 
 
-def _listed(outcome: dict[str, Any]) -> bool:
-    """Whether a list was found, is right on every input, and is no longer than the bound."""
-    return bool(outcome.get("verified")) and outcome["found"] <= outcome["hoeffding"]
+def _above(outcome: dict[str, Any]) -> bool:
+    """Whether the interval of the input that is least often right, and so of every input, lies above 1/2."""
+    right, seeds = np.array(round(outcome["least"] * outcome["said"])), np.array(round(outcome["said"]))
+    return float(wilson(right, seeds, confidence=claims.CONFIDENCE)[0]) > 0.5
 
 
 def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
@@ -95,14 +107,14 @@ def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
         (float(each["least"]), float(each["found"]))
         for outcomes in cases.values()
         for each in outcomes
-        if each.get("verified")
+        if each["verified"] and "found" in each
     ]
     lists = Series("shortest list found", tuple(Point(p, k) for p, k in sorted(found)))
     with_bound = sorted(
         (float(each["least"]), float(each["hoeffding"]), float(each["exact"]))
         for outcomes in cases.values()
         for each in outcomes
-        if "hoeffding" in each
+        if "hoeffding" in each and "exact" in each
     )
     bounds = Series("Hoeffding's bound", tuple(Point(p, k) for p, k, _ in with_bound), expected=True)
     exact = Series("exact binomial", tuple(Point(p, k) for p, _, k in with_bound), expected=True)

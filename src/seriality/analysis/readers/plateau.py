@@ -21,8 +21,9 @@ ONE_LAYER, MASKED, GAUSSIAN, REPEATED = (
     "repeated, 2 layers",
 )
 TRACE, RECURRENT = "masked trace, 2 layers", "masked, 2 layers repeated"
-FAMILIES = 3
-"""The families of the study `plateau`, all of which must be as said."""
+JUDGED = {"words": (GAUSSIAN,), "automaton": (MASKED, GAUSSIAN)}
+"""The rows by which a family is judged. Of one token, as of words, masked diffusion says the same at every
+number of steps."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Answers:
     depth: int
     right: dict[tuple[str, int], int]
     tries: int
+    diverged: bool
     work: dict[tuple[str, int], int]
 
     def share(self, order: str, steps: int) -> float:
@@ -52,12 +54,11 @@ Cells = dict[tuple[str, str, str], list[Answers]]
 def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     """The finding on C14."""
     cells, unread = _cells(records)
-    families = list(dict.fromkeys(family for family, _, _ in cells))
-    supporting = [_flat(family, cells) for family in families]
-    if len(families) < FAMILIES:
-        supporting.append((None, f"{len(families)} of {FAMILIES} families were run"))
+    supporting = [_flat(family, rows, cells) for family, rows in JUDGED.items()]
     return (
-        Finding("C14", decide(supporting, missing=missing), tuple(_panels(cells)), _notes(cells, unread)),
+        Finding(
+            "C14", decide(supporting, missing=missing), tuple(_panels(cells)), _notes(cells, unread), unread
+        ),
     )
 
 
@@ -65,13 +66,15 @@ def read_escapes(records: Sequence[RecordLike], missing: int) -> tuple[Finding, 
     """The finding on C25."""
     cells, unread = _cells(records)
     families = list(dict.fromkeys(family for family, _, _ in cells))
-    heard = [family for family in families if _says_something(family, cells)]
-    silent = [family for family in families if family not in heard]
+    whole = [f for f in families if len(cells.get((f, SERIAL, MASKED), [])) >= claims.SEEDS]
+    heard = [family for family in whole if _says_something(family, cells)]
+    silent = [family for family in whole if family not in heard]
     supporting = [_lifts(way, heard, cells) for way in (TRACE, RECURRENT)]
+    supporting += [(None, f"{f} was not run with {claims.SEEDS} seeds") for f in families if f not in whole]
     verdict = decide(supporting, missing=missing)
     if silent:
         verdict = Verdict(verdict.status, (*verdict.reasons, f"say nothing: {', '.join(silent)}"))
-    return (Finding("C25", verdict, tuple(_panels(cells)), _notes(cells, unread)),)
+    return (Finding("C25", verdict, tuple(_panels(cells)), _notes(cells, unread), unread),)
 
 
 def _cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
@@ -83,7 +86,7 @@ def _cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
 
 
 def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
-    role, diverged = settings["role"], bool(outcome["diverged"])
+    role, row, diverged = settings["role"], str(settings["row"]), bool(outcome["diverged"])
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
     depth = max(int(d) for d in outcome["depths"])
@@ -101,19 +104,27 @@ def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
         place = [int(d) for d in outcome["depths"]].index(depth)
         right[RANDOM, 0] = int(outcome["test"]["successes"][place]) * (not diverged)
         work[RANDOM, 0] = int(outcome["cost"]["unit"]["work"])
-    if tries < 1 or not all(0 <= count <= tries for count in right.values()):
-        raise ValueError("right answers are from 0 to the tries")
+    judged = (
+        {(RANDOM, 0)}
+        if row.startswith("repeated")
+        else {(RANDOM, n) for n in (claims.COARSE_STEPS, claims.MOST_STEPS)}
+    )
+    if tries < 1 or not all(0 <= count <= tries for count in right.values()) or not judged <= set(right):
+        raise ValueError("right answers, of the tries, for the numbers of steps that are judged")
     return Answers(
-        str(settings["family"]), role, str(settings["row"]), int(settings["seed"]), depth, right, tries, work
+        str(settings["family"]), role, row, int(settings["seed"]), depth, right, tries, diverged, work
     )
 
 
 def _ends(answers: list[Answers], order: str, steps: int) -> tuple[float, float, float]:
-    """The share of right answers over all seeds, with its interval."""
-    right = np.array(sum(each.right[order, steps] for each in answers))
-    tries = np.array(sum(each.tries for each in answers))
+    """The share of right answers, with its interval over seeds; of one seed, over its instances."""
+    shares = np.array([each.share(order, steps) for each in answers])
+    if len(shares) > 1:
+        mean = student(shares, confidence=claims.CONFIDENCE)
+        return mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0)
+    right, tries = np.array(answers[0].right[order, steps]), np.array(answers[0].tries)
     low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
-    return float(right / tries), float(low), float(high)
+    return float(shares[0]), float(low), float(high)
 
 
 def _difference(
@@ -123,17 +134,17 @@ def _difference(
     after = {each.seed: each for each in other}
     pairs = [(before, after[before.seed]) for before in one if before.seed in after]
     gains = np.array([then.share(*of) - before.share(*at) for before, then in pairs])
-    return student(gains, confidence=confidence)
+    return student(gains, confidence=confidence) if len(gains) > 1 else Interval(0.0, -1.0, 1.0)
 
 
-def _flat(family: str, cells: Cells) -> tuple[bool | None, str]:
+def _flat(family: str, judged: tuple[str, ...], cells: Cells) -> tuple[bool | None, str]:
     """Whether a family is as C14 says, and what was seen."""
-    rows = {row: cells.get((family, SERIAL, row), []) for row in (MASKED, GAUSSIAN, REPEATED)}
-    twins = {row: cells.get((family, CONTROL, row), []) for row in (MASKED, GAUSSIAN)}
+    rows = {row: cells.get((family, SERIAL, row), []) for row in (*judged, REPEATED)}
+    twins = {row: cells.get((family, CONTROL, row), []) for row in judged}
     if min(map(len, [*rows.values(), *twins.values()])) < claims.SEEDS:
         return None, f"{family}: not all rows were run with {claims.SEEDS} seeds"
     most, said, states = (RANDOM, claims.MOST_STEPS), [], []
-    for row in (MASKED, GAUSSIAN):
+    for row in judged:
         rise = _difference(rows[row], rows[row], (RANDOM, claims.COARSE_STEPS), most, claims.CONFIDENCE)
         share, _, high = _ends(rows[row], *most)
         _, control, _ = _ends(twins[row], *most)
@@ -147,6 +158,7 @@ def _flat(family: str, cells: Cells) -> tuple[bool | None, str]:
         right_on_control = control >= claims.ACCURACY
         as_said = (
             rise.high < claims.RISE
+            and not any(each.diverged for each in rows[row])
             and high < claims.ACCURACY
             and right_on_control
             and gain.low > 0
@@ -180,9 +192,16 @@ def _lifts(way: str, families: list[str], cells: Cells) -> tuple[bool | None, st
             continue
         most, confidence = claims.MOST_STEPS, 1 - (1 - claims.CONFIDENCE) / len(orders)
         gains = [_difference(plain, other, (RANDOM, most), (order, most), confidence) for order in orders]
-        best = max(gains, key=lambda gain: gain.estimate)
-        states.append(True if best.low > 0 else False if best.high < claims.RISE else None)
-        said.append(f"{family} {best.estimate:+.1%} ({best.low:+.1%} to {best.high:+.1%})")
+        best = max(range(len(orders)), key=lambda place: gains[place].estimate)
+        gain, order = gains[best], orders[best]
+        helps = True
+        if way == TRACE:
+            few = claims.COARSE_STEPS
+            helps = _difference(other, other, (order, few), (order, most), claims.CONFIDENCE).low > 0
+        states.append(
+            False if gain.high < claims.RISE else True if gain.low > claims.RISE and helps else None
+        )
+        said.append(f"{family} {gain.estimate:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})")
     text = f"{way}: {', '.join(said) or 'no family says anything'}"
     if states and all(state is False for state in states):
         return False, text
@@ -210,7 +229,7 @@ def _panels(cells: Cells) -> list[Panel]:
         for (f, r, row), answers in cells.items():
             if (f, r) != (family, role):
                 continue
-            keys = list(answers[0].right)
+            keys = [key for key in answers[0].right if all(key in each.right for each in answers)]
             for order in dict.fromkeys(order for order, _ in keys):
                 steps = [count for o, count in keys if o == order]
                 if steps == [0]:  # a line across: it has no steps

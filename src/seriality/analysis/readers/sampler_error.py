@@ -7,12 +7,13 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ... import claims
-from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..finding import POSITIVE, SHARE, Finding, Panel, Point, Series, columns, decide, number, parsed, singles
 from ..intervals import student
 from ..table import RecordLike
 
 STANDARD = ("log-SNR", "cosine", "linear", "EDM")
 SETS, CIRCUIT = "intrinsic dimension", "circuit"
+DIRECTIONS = 512
 FROM = 64
 """The number of steps from which on the slope is taken."""
 
@@ -35,8 +36,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         for name, slope in slopes.items()
         if slope is not None
     )
-    ambient, ambient_said = _ambient([each for each in found if each[0] == "dimension"])
-    bits, bits_said = _bits(curves.get(("bits", "log-SNR")))
+    around, around_said = _around(curves.get(("normal directions", "posterior")))
     symmetric = [
         error
         for (family, _), outcome in curves.items()
@@ -50,13 +50,14 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
             (max(symmetric) < claims.SYMMETRIC, f"a uniform bit has an error of up to {max(symmetric):.1g}")
         )
     if normal:
-        growth = normal["total_variation"][-1] / normal["total_variation"][0]
+        first, last = normal["total_variation"][0], normal["total_variation"][-1]
+        growth = last / first if first else 0.0
         controls.append((growth >= 5, f"Li & Yan's coefficients grow {growth:.1f} times only"))
     verdict = decide(
         [
             (falls, f"slopes of log error against log T: {said or 'none'}"),
-            (ambient, ambient_said),
-            (bits, bits_said),
+            (around, around_said),
+            *([] if symmetric and normal else [(None, "the controls were not run")]),
         ],
         missing=missing,
         controls=controls,
@@ -69,16 +70,37 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     ]
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C15", verdict, (*_panels(found, curves), *_of_theory(curves)), tuple(notes)),)
+    return (Finding("C15", verdict, (*_panels(found, curves), *_of_theory(curves)), tuple(notes), unread),)
+
+
+ACROSS = {
+    "bit": "steps",
+    "uniform bit": "steps",
+    "bits": "bits",
+    "normal directions": "dimensions",
+    "codes": "log_codes",
+}
+"""What the error of a family is told against."""
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
-    family = str(settings["family"])
-    errors = [] if family in (SETS, CIRCUIT) else outcome["total_variation"]
-    values = errors if isinstance(errors, list) else [errors]
-    if not all(0 <= float(value) <= 1 for value in values):
-        raise ValueError("a total variation is from 0 to 1")
-    return family, str(settings["row"]), int(settings["seed"]), outcome
+    family, seed = str(settings["family"]), int(settings["seed"])
+    found: dict[str, Any]
+    if family == SETS:
+        found = columns(outcome, radii=(1e-12, 1e12))
+        for name in ("ratio", "slope"):
+            values = outcome[name]
+            if not isinstance(values, list) or len(values) != len(found["radii"]):
+                raise ValueError(f"{name} has a value for each radius")
+            found[name] = [None if value is None else number(value, -1e6, 1e6) for value in values]
+    elif family == CIRCUIT:
+        found = columns(outcome, dimensions=(1e-9, 1e9), depth=(1, 1e18), depth_as_seen=(1, 1e18))
+    elif family == "dimension":
+        found = dict(singles(outcome, dimension=POSITIVE, total_variation=SHARE, floor=SHARE))
+    else:
+        ranges = {ACROSS[family]: POSITIVE, "total_variation": SHARE}
+        found = dict(columns(outcome, **ranges, **({"floor": SHARE} if family == "codes" else {})))
+    return family, str(settings["row"]), seed, found
 
 
 def _all(answers: Any) -> bool | None:
@@ -94,7 +116,7 @@ def _slope(outcome: dict[str, Any] | None) -> tuple[float, float, float] | None:
         return None
     steps, errors = (np.array(outcome[name], float) for name in ("steps", "total_variation"))
     keep = (steps >= FROM) & (errors > 0)
-    if keep.sum() < 3:
+    if keep.sum() < 3 or len(set(steps[keep])) < 3:
         return None
     x, y = np.log(steps[keep]), np.log(errors[keep])
     centred = x - x.mean()
@@ -105,33 +127,15 @@ def _slope(outcome: dict[str, Any] | None) -> tuple[float, float, float] | None:
     return slope, slope - half, slope + half
 
 
-def _ambient(rows: list) -> tuple[bool | None, str]:
-    """Whether the error of the curve grows with the space's dimension."""
-    by: dict[int, list[float]] = {}
-    for _, _, _, outcome in rows:
-        by.setdefault(int(outcome["dimension"]), []).append(float(outcome["total_variation"]))
-    if len(by) < 2 or min(map(len, by.values())) < claims.SEEDS:
-        return None, f"the curve was seen in {len(by)} dimensions, with too few seeds to tell"
-    small, large = min(by), max(by)
-    most = student(np.array(by[large]), confidence=claims.CONFIDENCE)
-    base = float(np.mean(by[small]))
-    said = (
-        f"a curve's error is {most.estimate:.4f} ({most.low:.4f} to {most.high:.4f}) in {large} dimensions "
-        f"and {base:.4f} in {small}"
-    )
-    if most.high <= claims.GROWTH * base:
+def _around(outcome: dict[str, Any] | None) -> tuple[bool | None, str]:
+    """Whether the directions around the target cost nothing, however many there are."""
+    if outcome is None or max(outcome["dimensions"]) < DIRECTIONS:
+        return None, f"the error in {DIRECTIONS} directions around the target was not computed"
+    error = outcome["total_variation"][outcome["dimensions"].index(max(outcome["dimensions"]))]
+    said = f"{max(outcome['dimensions']):.0f} directions around the target cost an error of {error:.1g}"
+    if error <= claims.NOTHING:
         return True, said
-    return (False if most.low > claims.GROWTH * base else None), said
-
-
-def _bits(outcome: dict[str, Any] | None) -> tuple[bool | None, str]:
-    """Whether the error of D bits grows at most as D does."""
-    if outcome is None:
-        return None, "independent bits were not run"
-    bits, errors = (np.array(outcome[name], float) for name in ("bits", "total_variation"))
-    growth = float(np.polyfit(np.log(bits), np.log(errors), 1)[0])
-    held = bool((errors <= bits / bits[0] * errors[0] * (1 + 1e-9)).all())
-    return held, f"the error of D independent bits grows as D^{growth:.2f}"
+    return (False if error > 1000 * claims.NOTHING else None), said
 
 
 def _panels(found: list, curves: dict) -> list[Panel]:
@@ -206,6 +210,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
             Panel("A closed curve, T = 32", "dimensions of the space", "total variation", series, True)
         )
     codes = [outcome for family, _, _, outcome in found if family == "codes"]
+    codes = [each for each in codes if each["log_codes"] == codes[0]["log_codes"]]
     if codes:
         sizes = codes[0]["log_codes"]
         errors = np.array([each["total_variation"] for each in codes])

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, columns, decide, number, parsed
 from ..table import RecordLike
 
 LEAST_GROWTH = 1.5
-TRAINED_GROWTH = 4
+FOLDS = (2, 3, 4)
 
 
 def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
@@ -25,7 +25,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
             fits.setdefault((row, folds), []).append(outcome)
     least = {key: _least(outcomes) for key, outcomes in fits.items() if len(outcomes) >= claims.SEEDS}
     below = [
-        f"{width} units at k = {folds}"
+        f"{width:g} units at k = {folds}"
         for (row, folds), outcomes in fits.items()
         if row.startswith("1 ")
         for outcome in outcomes
@@ -42,53 +42,71 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     ]
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C22", verdict, tuple(_panels(parity, sawtooth, fits)), tuple(notes)),)
+    return (Finding("C22", verdict, tuple(_panels(parity, sawtooth, fits)), tuple(notes), unread),)
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
-    family = str(settings["family"])
-    folds = int(settings["experiment"]["folds"]) if family == "trained" else 0
-    if family == "trained" and len(outcome["widths"]) != len(outcome["fits"]):
-        raise ValueError("a count for every width")
-    return family, str(settings["row"]), folds, outcome
+    family, folds = str(settings["family"]), 0
+    found: dict[str, Any]
+    if family == "trained":
+        folds = int(number(settings["experiment"]["folds"], 1, 30))
+        starts = number(outcome["starts"], *POSITIVE)
+        found = {"starts": starts, **columns(outcome, widths=POSITIVE, fits=(0, starts))}
+    elif family == "parity":
+        names = ("2 levels", "4 levels", "MAJORITY")
+        found = dict(columns(outcome, n=POSITIVE, least=POSITIVE, **dict.fromkeys(names, COUNT)))
+    elif family == "sawtooth":
+        found = dict(columns(outcome, k=POSITIVE, least=POSITIVE, deep=POSITIVE))
+    else:
+        raise ValueError(f"there is no family {family}")
+    return family, str(settings["row"]), folds, found
 
 
 def _exact(parity: dict[str, Any] | None, sawtooth: dict[str, Any] | None) -> tuple[bool | None, str]:
     if parity is None or sawtooth is None:
         return None, "the exact widths were not computed"
+    if min(len(parity["n"]), len(sawtooth["k"])) < 2:
+        return None, "the exact widths were computed for one size alone"
     growth = [after / before for each in (parity, sawtooth) for before, after in pairwise(each["least"])]
-    deep = [size / n for n, size in zip(parity["n"], parity["4 levels"], strict=True)]
+    deep = [size / n for n, size in zip(parity["n"], parity["MAJORITY"], strict=True)]
     deep += [units / k for k, units in zip(sawtooth["k"], sawtooth["deep"], strict=True)]
     said = (
-        f"the least width of parity is {parity['least'][-1]:,} ANDs at n = {parity['n'][-1]} and that of the "
-        f"sawtooth {sawtooth['least'][-1]:,} units at k = {sawtooth['k'][-1]}, at least {min(growth):g} "
-        f"times the one before at every step; deeper ones have at most {max(deep):.1f} gates or units for "
-        "each input or fold"
+        f"the least width of parity is {parity['least'][-1]:,.0f} ANDs at n = {parity['n'][-1]:g} and that "
+        f"of the sawtooth {sawtooth['least'][-1]:,.0f} units at k = {sawtooth['k'][-1]:g}, at least "
+        f"{min(growth):.4g} times the one before at every step; deeper ones have at most {max(deep):.3g} "
+        "gates or units for each input or fold"
     )
     if min(growth) < LEAST_GROWTH:
         return False, said
-    return (True if min(growth) == max(growth) == 2 else None), said
+    whole = parity["n"] == [float(n) for n in range(1, 13)] and sawtooth["k"] == [
+        float(k) for k in range(1, 9)
+    ]
+    return (True if whole and min(growth) == max(growth) == 2 and max(deep) <= 2 else None), said
 
 
-def _least(outcomes: list[dict[str, Any]]) -> int:
-    """The least width at which half of the starts of all seeds fit; twice the largest if there is none."""
+def _least(outcomes: list[dict[str, Any]]) -> float | None:
+    """The least width at which half of the starts of all seeds fit; None if there is none on the grid."""
     widths = outcomes[0]["widths"]
     share = np.sum([each["fits"] for each in outcomes], axis=0) / sum(each["starts"] for each in outcomes)
-    return next((int(w) for w, s in zip(widths, share, strict=True) if s >= 0.5), 2 * int(widths[-1]))
+    return next((w for w, s in zip(widths, share, strict=True) if s >= 0.5), None)
 
 
-def _trained(least: dict[tuple[str, int], int]) -> tuple[bool | None, str]:
-    keys = [("1 hidden layer", 2), ("1 hidden layer", 5), ("3 hidden layers", 5)]
+def _trained(least: dict[tuple[str, int], float | None]) -> tuple[bool | None, str]:
+    keys = [("1 hidden layer", k) for k in FOLDS] + [("3 hidden layers", FOLDS[-1])]
     if any(key not in least for key in keys):
         return None, f"trained networks were not all run with {claims.SEEDS} seeds"
-    first, last, deep = (least[key] for key in keys)
+    *shallow, deep = (least[key] for key in keys)
+    found = ", ".join("none in range" if width is None else f"{width:g}" for width in shallow)
     said = (
-        f"trained, one hidden layer needs a width of {first} at k = 2 and {last} at k = 5, where three need "
-        f"{deep}"
+        f"trained, one hidden layer needs a width of {found} at k = {', '.join(map(str, FOLDS))}; three need "
+        f"{'none in range' if deep is None else f'{deep:g}'} at k = {FOLDS[-1]}"
     )
-    if last <= first:
+    widths = [width for width in shallow if width is not None]
+    if deep is None or len(widths) < len(shallow):
+        return None, said
+    if widths[-1] <= widths[0] or deep >= widths[-1]:
         return False, said
-    return (True if last >= TRAINED_GROWTH * first and deep < last else None), said
+    return (True if all(after >= 2 * before for before, after in pairwise(widths)) else None), said
 
 
 def _panels(parity: dict | None, sawtooth: dict | None, fits: dict) -> list[Panel]:
