@@ -1,4 +1,4 @@
-"""Denoisers of Sudoku that are algorithms of a known depth: what a network of bounded depth can do at best.
+"""Denoisers of Sudoku that are algorithms of a known depth: what rounds of singles can do, and no more.
 
 `Propagation` makes d - 1 rounds of singles from the board it is given (`tasks.sudoku` has the rounds) and
 tells, of every open cell, the digits that are left, or the one single of the last round: all of them alike. A

@@ -8,7 +8,7 @@
   two units do (`deep_sawtooth`); Telgarsky 2015, 2016.
 
 What this does not show: a lower bound for circuits of depth 3 or more, or for networks of several hidden
-layers (Hastad 1986 and Telgarsky 2016 have those), nor for depth 2 with MAJORITY, where n + n / 2 gates
+layers (Hastad 1986 and Telgarsky 2016 have those), nor for depth 2 with MAJORITY, where some 1.5 n gates
 compute parity.
 """
 
@@ -49,7 +49,7 @@ def prime_implicants(table: Bool[np.ndarray, " rows"]) -> list[tuple[int, ...]]:
 
 
 def least_terms(table: Bool[np.ndarray, " rows"]) -> int:
-    """The least number of ANDs whose OR is the function: the least width of a circuit of depth 2.
+    """The least number of ANDs whose OR is the function. (An AND of ORs may be smaller.)
 
     Exact: the integer program is solved to optimality, and a least OR of ANDs may be taken of prime ones.
     RuntimeError if the solver stops before.
