@@ -2,9 +2,11 @@
 
 Rule 110 on a ring is lifted to an alternating circuit, with a chain of L gates on one cell's bit and a rival
 chain beside it (`theory.lifted_decisions`). The first choice is right if the rule knows the bit. Rules of
-bounded depth see k rounds of the circuit. A bit of any other serial computation is lifted the same way:
+bounded depth see k rounds of the circuit. A bit of any other Boolean computation is lifted the same way:
 trained rules see a word over S5 and say its product, and the bit is whether that element's number is odd.
-What they earn follows from whether the bit is right, with a depth of two layers a letter.
+What they earn follows from whether the bit is right, with a depth of two layers a letter. (A word has rules
+of logarithmic depth, so this part is about constant depth, and no rule of the kind that the theorem is
+about.)
 
 Beside it: the reduction of the theorem (`theory.choice_reduction`) on planted circuits, for value functions
 and policies that are as bad as their guarantee lets them be, and the regret on instances that grow.

@@ -6,10 +6,11 @@ algorithm: (a) no parallel algorithm computes the best value V* of all states wi
 environment; (c) so does every parallel decision rule.
 
 The proof is a reduction, here `estimate`. The first choices beside chains of several lengths, all
-independent of each other, tell DO1 within the factor in `guarantee`; and that is P-hard (Theorem G.1). Two
-of its steps are repaired here.
+independent of each other, tell DO1 within the factor in `guarantee`; and that is P-hard (Theorem G.1). One
+of its steps is mended here, and one needs less than it uses.
 
-1. The special case DO1 = 0 is decided by `depth_of_one.positive`; the test in the paper is wrong.
+1. The special case DO1 = 0 is decided by `depth_of_one.positive`; the test in the paper misses circuits whose
+   inputs feed later layers.
 2. Part (a) needs no choice. V*(s_g) = 0 exactly if gate g outputs 0, so within any factor [V(s_g) > 0] is
    what g outputs (`values_told`), and all outputs are the circuit value problem. Besides, V*(start) =
    max(DO1, L), so at L = 1 the one number V(start) is DO1 within the factor. To pay failing picks a small
