@@ -19,7 +19,15 @@ from rich.console import Console
 
 from seriality import claims
 from seriality.analysis.finding import Finding, Panel, Point, Series, decide, parsed
-from seriality.analysis.readers import READERS, derandomised, plateau, sampler_error, sudoku_orders, widths
+from seriality.analysis.readers import (
+    READERS,
+    depth_of_one,
+    derandomised,
+    plateau,
+    sampler_error,
+    sudoku_orders,
+    widths,
+)
 from seriality.claims import CLAIMS
 from seriality.report import in_the_way, table, write
 from seriality.report.summary import readings
@@ -27,14 +35,19 @@ from seriality.store import Record, digest
 from seriality.studies import STUDIES
 from seriality.studies import depth_of_one as depth_of_one_study
 from seriality.studies import derandomised as derandomised_study
+from seriality.studies import plateau as plateau_study
 from seriality.studies import sampler_error as sampler_error_study
 from seriality.studies import sudoku_orders as sudoku_orders_study
+from seriality.studies import widths as widths_study
 
 pytestmark = pytest.mark.usefixtures("as_users_call")
 
 HOSTILE = "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>\x1b[31m"
 STEPS = [8, 16, 32, 64, 128, 256, 512]
-BITS = [1, 4, 16, 64, 256]
+BITS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+DIRECTIONS = [1, 8, 64, 512]
+STRETCHES = [1, 4, 16, 64]
+WITHOUT_THE_BIT = [0.7071, 0.4472, 0.2425, 0.124]
 TRIES = 100
 
 
@@ -47,12 +60,12 @@ def of_sampler_error(trial):
         case "bit":
             return {"steps": STEPS, "total_variation": [0.5 / t for t in STEPS], "law": [0.8] * 7}
         case "uniform bit":
-            return {"steps": STEPS[:5], "total_variation": [1e-16] * 5, "law": [0.5] * 5}
+            return {"steps": STEPS, "total_variation": [1e-16] * 7, "law": [0.5] * 7}
         case "bits":
             return {"bits": BITS, "total_variation": [0.001 * d**0.5 for d in BITS]}
         case "normal directions":
-            growth = 8 if trial.row == "Li-Yan" else 1
-            return {"dimensions": [1, 512], "total_variation": [0.01, 0.01 * growth]}
+            errors = [0.01, 0.02, 0.04, 0.08] if trial.row == "Li-Yan" else [1e-12] * 4
+            return {"dimensions": DIRECTIONS, "total_variation": errors}
         case "dimension":
             error = 0.02 + 1e-4 * trial.seed
             return {"dimension": dials["dimension"], "total_variation": error, "floor": 0.01}
@@ -61,24 +74,26 @@ def of_sampler_error(trial):
         case "intrinsic dimension":
             return {"radii": [0.4, 0.2], "ratio": [1.0, None], "slope": [1.0, None]}
         case "circuit":
-            return {"dimensions": [1, 2], "depth": [10, 20], "depth_as_seen": [10, 14]}
+            counted = {"steps": [1, 2], "depth": [10, 20], "steps_as_seen": [1, 1], "depth_as_seen": [10, 14]}
+            return {"dimensions": [1, 2]} | counted
 
 
 def of_derandomised(trial):
     qualifies = trial.arguments["steps"] > 1
+    inputs = 4 * (284, 304)[trial.arguments["grid"]]
     outcome = {
-        "inputs": 1000,
+        "inputs": inputs,
         "seeds": [1000, 400],
         "mean": 0.9 if qualifies else 0.6,
         "least": 0.7 if qualifies else 0.1,
-        "histogram": {"above 3/4": 1000},
-        "above": 1000 if qualifies else 700,
-        "below": 0 if qualifies else 300,
-        "impossible": not qualifies,
+        "histogram": {"above 3/4": inputs},
+        "above": inputs if qualifies else 700,
+        "below": 0 if qualifies else inputs - 700,
     }
     if qualifies:
-        outcome |= {"hoeffding": 87, "exact": 61, "found": 21, "search": "greedy", "verified": True}
-    return outcome
+        outcome |= {"hoeffding": (97, 98)[trial.arguments["grid"]], "random_right": 0.95, "exact": 61}
+        outcome |= {"found": 21, "search": "greedy", "verified": True}
+    return outcome | {"impossible": not qualifies}
 
 
 def of_sudoku_orders(trial):
@@ -88,30 +103,32 @@ def of_sudoku_orders(trial):
     last = 256 if order == "Gaussian" else 128
     return {
         "tries": TRIES,
-        "steps": [1, last],
-        "successes": [one_pass, most],
-        "duplicates": [20.0, 4.0],
-        "cells": [0.5, 0.9],
+        "steps": [1, 4, 16, 64, last],
+        "successes": [one_pass, one_pass, one_pass, most, most],
+        "duplicates": [20.0, 16.0, 8.0, 4.0, 4.0],
+        "cells": [0.5, 0.6, 0.7, 0.8, 0.9],
     }
 
 
 def of_depth_of_one(trial):
     match trial.family:
         case "bounded":
-            worst = [1.0] * 4 if trial.arguments["rounds"] == 16 else [0.7, 0.45, 0.24, 0.12]
-            theory = [(1 + stretch) ** -0.5 for stretch in (1, 4, 16, 64)]
-            return {"depth": 16, "stretches": [1, 4, 16, 64], "worst": worst, "without_the_bit": theory}
+            worst = [1.0] * 4 if trial.arguments["rounds"] == 16 else WITHOUT_THE_BIT
+            depths = {"depth": 16, "stretches": STRETCHES}
+            return depths | {"worst": worst, "without_the_bit": WITHOUT_THE_BIT}
         case "trained":
             fails = trial.role == "serial" and not trial.row.startswith("repeated")
-            right = [TRIES, 50] if fails else [TRIES, TRIES]
-            least = [[1.0] * 4, [0.7, 0.45, 0.24, 0.12] if fails else [1.0] * 4]
+            right = [TRIES, TRIES, 50, 50] if fails else [TRIES] * 4
             return {
-                "lengths": [4, 16],
+                "lengths": [4, 8, 12, 16],
                 "tries": TRIES,
+                "solved": not fails,
+                "diverged": False,
+                "stretches": STRETCHES,
                 "right": right,
-                "stretches": [1, 4, 16, 64],
-                "mean": [[1.0] * 4, [0.8] * 4],
-                "least": least,
+                "ones": [50] * 4,
+                "mean": [[1.0] * 4 if count == TRIES else [0.8, 0.7, 0.6, 0.55] for count in right],
+                "least": [[1.0] * 4 if count == TRIES else WITHOUT_THE_BIT for count in right],
             }
         case "regret":
             return {"lengths": [16, 64], "gates": [100, 200], "regret": [8, 32]}
@@ -123,35 +140,42 @@ def of_widths(trial):
     match trial.family:
         case "parity":
             sizes = list(range(1, 13))
-            linear = {name: [2 * n for n in sizes] for name in ("4 levels", "MAJORITY")}
-            return {"n": sizes, "least": [2 ** (n - 1) for n in sizes], "2 levels": sizes, **linear}
+            deeper = {f"{levels} levels": [5 * n for n in sizes] for levels in (2, 3, 4)}
+            least = [2 ** (n - 1) for n in sizes]
+            return {"n": sizes, "least": least, **deeper, "MAJORITY": [2 * n for n in sizes]}
         case "sawtooth":
             folds = list(range(1, 9))
             return {"k": folds, "least": [2**k for k in folds], "deep": [2 * k for k in folds]}
-    folds, grid = trial.arguments["folds"], [2, 4, 8, 16, 32, 64, 128]
+    folds, grid = trial.arguments["folds"], [2**k for k in range(1, 10)]
     needed = 2 ** (folds + 1) if trial.arguments["hidden_layers"] == 1 else 4
     return {"widths": grid, "fits": [4 * (width >= needed) for width in grid], "starts": 4}
 
 
-def of_denoising(trial, *, more=0):
-    """Right on the control; on the task, 30 of 100 at any number of steps, and `more` of the others."""
-    plain = trial.row in ("masked, 1 layer", "masked, 2 layers", "Gaussian, 2 layers")
-    right = 100 if trial.role == "control" else 30 if plain else 95
+def of_denoising(trial):
+    """Right on the control; on the task, 30 of 100 at any number of steps, repeated layers 95, and with the
+    trace 60 with 4 steps or fewer, 95 with more.
+    """
+
+    def right(steps):
+        if trial.role == "control":
+            return 100
+        if trial.row in ("masked, 1 layer", "masked, 2 layers", "Gaussian, 2 layers"):
+            return 30
+        return 60 if "trace" in trial.row and steps <= 4 else 95
+
+    cost = {"unit": {"work": 100, "span": 10}}
     asked = {
         name: {
-            "test": {"successes": [right], "tries": [TRIES]},
+            "test": {"successes": [right(dials["steps"]["constant"])], "tries": [TRIES]},
             "depths": [16],
-            "passes": 4,
-            "cost": {"unit": {"work": 100, "span": 10}},
+            "passes": dials["steps"]["constant"],
+            "cost": cost,
         }
-        for name in trial.answering
+        for name, dials in trial.answering.items()
     }
-    return {
-        "diverged": False,
-        "depths": [8, 16],
-        "test": {"successes": [right, right], "tries": [TRIES, TRIES]},
-        "cost": {"unit": {"work": 100, "span": 10}},
-    } | ({"answering": asked} if asked else {})
+    test = {"successes": [right(4)] * 2, "tries": [TRIES] * 2}
+    outcome = {"diverged": False, "depths": [8, 16], "test": test, "cost": cost}
+    return outcome | ({"answering": asked} if asked else {})
 
 
 MAKERS = {
@@ -190,10 +214,10 @@ def judged(study, records, missing=0):
     return finding
 
 
-def changed(study, change, *, where=lambda settings: True):
-    """The sound records with `change(outcome)` in the place of outcomes whose settings are as said."""
+def changed(study, change, *, where=lambda settings: True, records=None):
+    """The sound records, or these, with `change(outcome)` over the outcomes whose settings are as said."""
     found, count = [], 0
-    for record in SOUND[study]:
+    for record in SOUND[study] if records is None else records:
         if where(record.settings):
             count += 1
             record = replace(record, outcome={**record.outcome, **change(record.outcome)})
@@ -203,15 +227,25 @@ def changed(study, change, *, where=lambda settings: True):
 
 
 def of(**wanted):
-    """Whether settings have these values; of a row, its beginning."""
+    """Whether settings, or the arguments of the experiment, have these values; of a row and a family, their
+    beginning, and of several values, one of them.
+    """
 
-    def where(settings):
-        return all(
-            settings[name].startswith(value) if name == "row" else settings[name] == value
-            for name, value in wanted.items()
-        )
+    def has(settings, name, value):
+        held = settings[name] if name in settings else settings["experiment"].get(name)
+        if isinstance(value, tuple):
+            return held in value
+        return held.startswith(value) if name in ("row", "family") else held == value
 
-    return where
+    return lambda settings: all(has(settings, name, value) for name, value in wanted.items())
+
+
+def without(study, **wanted):
+    """The sound records but those whose settings are as said."""
+    where = of(**wanted)
+    left = [each for each in SOUND[study] if not where(each.settings)]
+    assert len(left) < len(SOUND[study]), "nothing was left out"
+    return left
 
 
 # Verdicts
@@ -224,297 +258,315 @@ def test_records_that_are_as_the_claim_says_support_it(study):
     assert verdict.reasons
 
 
+def put(**values):
+    return lambda outcome: values
+
+
 def power(slope):
     return lambda outcome: {"total_variation": [0.5 * t**slope for t in outcome["steps"]]}
 
 
-def errors(*values):
-    return lambda outcome: {"total_variation": list(values)}
+def at_512(error):
+    return lambda outcome: {"total_variation": [*outcome["total_variation"][:-1], error]}
+
+
+def least(share, random_right=0.95):
+    """Of the input that is least often right; above one half there is a bound, and lists are tried."""
+    return put(least=share, hoeffding=99, random_right=random_right)
 
 
 def solved(count):
-    return lambda outcome: {"successes": [outcome["successes"][0], count]}
+    return lambda outcome: {"successes": [*outcome["successes"][:-1], count]}
 
 
-def answers(study, steps, count):
-    """Right answers of all variants with so many steps."""
+def repeats(count):
+    return lambda outcome: {"duplicates": [*outcome["duplicates"][:-1], count]}
+
+
+def right(*counts):
+    return put(right=list(counts))
+
+
+def cut(outcome):
+    """Every list without its last place."""
+    return {name: value[:-1] for name, value in outcome.items() if isinstance(value, list)}
+
+
+def answers(count, steps=plateau_study.STEPS, orders=("", "confident")):
+    """Right answers with these numbers of steps, in these orders."""
+    names = {f"T = {each}" + f", {order}" * bool(order) for each in steps for order in orders}
 
     def change(outcome):
-        asked = {
-            name: {**each, "test": {"successes": [count], "tries": [TRIES]}}
-            if name.split(",")[0] == f"T = {steps}"
-            else each
-            for name, each in outcome["answering"].items()
-        }
-        return {"answering": asked}
+        test = {"successes": [count], "tries": [TRIES]}
+        asked = outcome["answering"].items()
+        return {"answering": {name: each | {"test": test} if name in names else each for name, each in asked}}
 
     return change
 
 
+BIT, TRAINED = {"family": ("bit",)}, {"family": "trained"}
+EASY = {"family": "one round"}
+SOLVER = {"family": "trained", "role": "serial"}
+GAUSSIAN = {"row": "Gaussian, 2 layers"}
+TRACE, RECURRENT = {"row": "masked trace, 2 layers"}, {"row": "masked, 2 layers repeated"}
+TASK, CONTROL = {"role": "serial"}, {"role": "control"}
+
+
 CASES = [
-    # a slope of one schedule
+    # C15: a slope of one schedule, of another that is not judged
+    ("sampler_error", power(-0.8), of(**BIT, row="cosine, posterior"), "contradicted", "cosine -0.800"),
+    ("sampler_error", power(-0.89), of(**BIT, row="linear, posterior"), "contradicted", "linear -0.890"),
+    ("sampler_error", power(-0.92), of(**BIT, row="EDM, posterior"), "undecided", "EDM -0.920"),
+    ("sampler_error", power(-1.2), of(**BIT, row="EDM, posterior"), "undecided", "EDM -1.200"),
+    ("sampler_error", power(-0.96), of(**BIT, row="linear, posterior"), "supported", "linear -0.960"),
+    ("sampler_error", power(-0.5), of(**BIT, row="Li-Yan, posterior"), "supported", ""),
+    ("sampler_error", power(-0.5), of(**BIT, row="cosine, DDIM"), "supported", ""),
     (
         "sampler_error",
-        power(-0.8),
-        of(family="bit", row="cosine, posterior"),
-        "contradicted",
-        "cosine -0.800",
+        lambda outcome: {"total_variation": [0.5 / max(t, 64) for t in STEPS]},  # a bend before T = 64
+        of(**BIT),
+        "supported",
+        "log-SNR -1.000",
     ),
-    ("sampler_error", power(-0.92), of(family="bit", row="EDM, posterior"), "undecided", "EDM -0.920"),
-    ("sampler_error", power(-1.2), of(family="bit", row="EDM, posterior"), "undecided", "EDM -1.200"),
-    ("sampler_error", power(-0.96), of(family="bit", row="linear, posterior"), "supported", ""),
-    ("sampler_error", power(-0.5), of(family="bit", row="Li-Yan, posterior"), "supported", ""),
-    # growth with the space, with the number of bits, and the controls
+    # the directions around the target
     (
         "sampler_error",
-        lambda outcome: {"total_variation": 0.03 if outcome["dimension"] == 128 else 0.02},
-        of(family="dimension"),
+        at_512(0.002),
+        of(family="normal directions", row="posterior"),
         "contradicted",
-        "0.0300",
+        "512 directions around the target cost an error of 0.002",
     ),
+    ("sampler_error", at_512(1e-4), of(family="normal directions", row="posterior"), "undecided", "0.0001"),
+    ("sampler_error", at_512(9e-7), of(family="normal directions", row="posterior"), "supported", "9e-07"),
+    ("sampler_error", at_512(0.5), of(family="normal directions", row="DDIM"), "supported", ""),
+    ("sampler_error", cut, of(family="normal directions", row="posterior"), "undecided", "not computed"),
+    # what is shown and not judged: the curve in more dimensions, and the number of bits
     (
         "sampler_error",
-        lambda outcome: {"total_variation": 0.0249 if outcome["dimension"] == 128 else 0.02},
+        lambda outcome: {"total_variation": 0.3 if outcome["dimension"] == 128 else 0.02},
         of(family="dimension"),
         "supported",
         "",
     ),
     (
         "sampler_error",
-        lambda outcome: {"total_variation": [0.001 * d**1.1 for d in BITS]},
-        of(family="bits", row="log-SNR"),
-        "contradicted",
-        "D^1.10",
-    ),
-    ("sampler_error", errors(1e-8), of(family="uniform bit", row="EDM"), "undecided", "a control fails"),
-    ("sampler_error", errors(0.01, 0.03), of(family="normal directions", row="Li-Yan"), "undecided", "3.0"),
-    # fewer cases qualify, a list that is too long or is not verified, nothing impossible
-    (
-        "derandomised",
-        lambda outcome: {"above": 999, "below": 0},
-        lambda settings: settings["experiment"]["steps"] != 16,
-        "undecided",
-        "a control fails",
-    ),
-    (
-        "derandomised",
-        lambda outcome: {"above": 999},
-        lambda settings: settings["experiment"]["steps"] in (4, 2),
-        "undecided",
-        "1 of 5 cases qualify",
-    ),
-    (
-        "derandomised",
-        lambda outcome: {"found": 89},
-        lambda settings: settings["experiment"]["steps"] == 16 and settings["seed"] == 3,
-        "contradicted",
+        put(total_variation=[0.001 * d for d in BITS]),
+        of(family="bits"),
+        "supported",
         "",
     ),
+    # its controls
+    ("sampler_error", at_512(1e-8), of(family="uniform bit", row="EDM"), "undecided", "a control fails"),
+    ("sampler_error", at_512(9e-10), of(family="uniform bit", row="EDM"), "supported", ""),
     (
-        "derandomised",
-        lambda outcome: {"verified": False},
-        lambda settings: settings["experiment"]["steps"] == 16 and settings["seed"] == 3,
-        "contradicted",
-        "",
-    ),
-    (
-        "derandomised",
-        lambda outcome: {"impossible": False},
-        lambda settings: settings["experiment"]["steps"] == 1,
+        "sampler_error",
+        at_512(0.049),
+        of(family="normal directions", row="Li-Yan"),
         "undecided",
-        "a control fails",
+        "a control fails: Li & Yan's coefficients grow 4.9 times only",
     ),
-    # a serial order that fails, a standard one that solves, one between, as many repeats, no easy grids
+    ("sampler_error", at_512(0.051), of(family="normal directions", row="Li-Yan"), "supported", ""),
+    # C16: of 1,000 seeds 531 are above one half by Wilson's interval, 530 are not
+    ("derandomised", least(0.53), of(steps=(1, 2, 4)), "undecided", "1 of 5 cases qualify"),
+    ("derandomised", least(0.531), of(steps=(2, 4, 16)), "supported", "4 of 5 cases qualify"),
+    ("derandomised", least(0.53), of(steps=4), "supported", "2 of 5 cases qualify"),
+    ("derandomised", put(above=0, below=1000), of(), "supported", ""),
+    # lists that fail in one repetition, or in cases that do not qualify; lists that a search does not find
+    ("derandomised", put(random_right=0.495), of(steps=16, seed=3), "contradicted", ""),
+    ("derandomised", put(random_right=0.5), of(steps=16, seed=3), "supported", "at least 50%"),
+    ("derandomised", least(0.53, 0.1), of(steps=2), "supported", ""),
+    ("derandomised", put(verified=False, found=399), of(steps=16), "supported", ""),
+    # its control
+    ("derandomised", put(impossible=False), of(steps=1), "undecided", "a control fails"),
+    ("derandomised", put(mean=0.5), of(steps=1), "undecided", "a control fails"),
+    ("derandomised", least(0.7), of(steps=1), "undecided", "a control fails"),
+    ("derandomised", put(impossible=False), of(steps=1, seed=(0, 1, 2, 3)), "supported", ""),
+    # C17, standard diffusion: of 500 grids 225 are below one half, 230 are not
+    ("sudoku_orders", solved(99), of(family="a guess", row="Gaussian, d = 4"), "contradicted", "99%"),
+    ("sudoku_orders", solved(99), of(family="8 rounds", row="random order, d = 4"), "contradicted", "99%"),
+    ("sudoku_orders", solved(60), of(family="8 rounds", row="random order, d = 4"), "undecided", "8 rounds"),
+    ("sudoku_orders", solved(46), of(family="several", row="Gaussian, d = 4"), "undecided", "several"),
+    ("sudoku_orders", solved(45), of(family="several", row="Gaussian, d = 4"), "supported", "45%"),
+    ("sudoku_orders", solved(60), of(family="8 rounds", row="random order, d = 1"), "supported", ""),
+    ("sudoku_orders", repeats(10.0), of(family="8 rounds", row="Gaussian, d = 4"), "undecided", "8 rounds"),
+    ("sudoku_orders", repeats(9.9), of(family="8 rounds", row="Gaussian, d = 4"), "supported", ""),
+    # most confident first: of 500 grids 465 are above 90%, 455 on neither side, 425 below
     (
         "sudoku_orders",
         solved(85),
-        of(family="14 rounds", row="by rows, d = 4"),
+        of(family="a guess", row="most confident first, d = 4"),
         "contradicted",
-        "by rows 85%",
+        "most confident first, grids solved: 8 rounds 100%, 14 rounds 100%, a guess 85%",
     ),
-    ("sudoku_orders", solved(99), of(family="a guess", row="Gaussian, d = 4"), "contradicted", "a guess"),
-    ("sudoku_orders", solved(60), of(family="8 rounds", row="random order, d = 4"), "undecided", "8 rounds"),
-    ("sudoku_orders", solved(91), of(family="8 rounds", row="by rows, d = 4"), "undecided", "8 rounds"),
-    ("sudoku_orders", solved(60), of(family="8 rounds", row="random order, d = 1"), "supported", ""),
+    ("sudoku_orders", solved(91), of(family="8 ", row="most confident first, d = 4"), "undecided", "91%"),
+    ("sudoku_orders", solved(93), of(family="8 ", row="most confident first, d = 4"), "supported", "93%"),
+    # autoregressive orders, by the better of two
+    ("sudoku_orders", solved(0), of(family="14 rounds", row="by rows, d = 4"), "supported", "0% and 100%"),
+    ("sudoku_orders", solved(0), of(family="14 rounds", row="solver's order, d = 4"), "supported", ""),
     (
         "sudoku_orders",
-        lambda outcome: {"duplicates": [20.0, 10.0]},
-        of(family="8 rounds", row="Gaussian, d = 4"),
-        "undecided",
-        "8 rounds",
+        solved(85),
+        of(family="14 rounds", row=("by rows, d = 4", "solver's order, d = 4")),
+        "contradicted",
+        "autoregressive, the better order, grids solved: 8 rounds 100% and 100%, 14 rounds 85% and 85%",
     ),
+    (
+        "sudoku_orders",
+        solved(91),
+        of(family="14 rounds", row=("by rows, d = 4", "solver's order, d = 4")),
+        "undecided",
+        "91% and 91%",
+    ),
+    ("sudoku_orders", solved(0), of(family="14 rounds", row="by margin, d = 4"), "supported", ""),
+    # its control, of all orders and the Gaussian sampler
     (
         "sudoku_orders",
         solved(80),
-        of(family="one round", row="most confident first, d = 4"),
+        of(**EASY, row="most confident first, d = 4"),
         "undecided",
         "a control fails: of grids of one round an order solves 80% only",
     ),
-    # rules of bounded depth, trained rules, their control
+    ("sudoku_orders", solved(80), of(**EASY, row="Gaussian, d = 4"), "undecided", "a control fails"),
+    ("sudoku_orders", solved(80), of(**EASY, row="by margin, d = 4"), "undecided", "a control fails"),
+    ("sudoku_orders", solved(80), of(**EASY, row="solver's order, d = 4"), "undecided", "a control fails"),
+    ("sudoku_orders", solved(91), of(**EASY, row="Gaussian, d = 4"), "supported", ""),
+    # C18: rules that resolve the largest length, or fail at one, or at short ones alone
+    ("depth_of_one", right(50, 50, 50, TRIES), of(**SOLVER, row="Transformer, 4"), "contradicted", "4 x 64"),
+    ("depth_of_one", right(100, 100, 100, 95), of(**SOLVER, row="Transformer, 4"), "undecided", "4 x 64"),
+    ("depth_of_one", right(50, 50, 95, 95), of(**SOLVER, row="Transformer, 4"), "undecided", "4 x 64"),
+    ("depth_of_one", right(100, 100, 50, 95), of(**SOLVER, row="Transformer, 4"), "supported", "50.0% at 12"),
+    # by t intervals: one seed of five that is right leaves 60% (at most 88%), three leave 80% (to 100%)
+    ("depth_of_one", right(*[TRIES] * 4), of(**SOLVER, row="Transformer, 1", seed=0), "supported", "60.0%"),
     (
         "depth_of_one",
-        lambda outcome: {"worst": [0.9] * 4},
-        of(family="bounded", row="15 "),
-        "contradicted",
-        "0.900",
-    ),
-    (
-        "depth_of_one",
-        lambda outcome: {"worst": [0.9] * 4},
-        of(family="bounded", row="16 "),
-        "contradicted",
-        "earns 0.9",
-    ),
-    (
-        "depth_of_one",
-        lambda outcome: {"right": [TRIES, TRIES]},
-        of(family="trained", role="serial", row="Transformer, 4 x 64"),
-        "contradicted",
-        "4 x 64",
-    ),
-    (
-        "depth_of_one",
-        lambda outcome: {"right": [TRIES, 90]},
-        of(family="trained", role="serial", row="Transformer, 4 x 64"),
+        right(*[TRIES] * 4),
+        of(**SOLVER, row="Transformer, 1", seed=(0, 1, 2)),
         "undecided",
-        "4 x 64",
+        "80.0% at 16",
     ),
+    # repeated layers
+    ("depth_of_one", right(100, 100, 98, 98), of(**SOLVER, row="repeated"), "undecided", "98.0% at 16"),
+    ("depth_of_one", right(100, 100, 50, 100), of(**SOLVER, row="repeated"), "supported", ""),
+    ("depth_of_one", right(50, 50, 100, 100), of(**SOLVER, row="repeated"), "supported", ""),
+    # its controls: words that have a shortcut, rules of bounded depth, the reduction
     (
         "depth_of_one",
-        lambda outcome: {"right": [TRIES, 50]},
-        of(family="trained", role="serial", row="repeated"),
-        "undecided",
-        "",
-    ),
-    (
-        "depth_of_one",
-        lambda outcome: {"least": [[1.0] * 4, [0.5] * 4]},
-        of(family="trained", role="serial", row="Transformer, 1 x 64"),
-        "undecided",
-        "",
-    ),
-    (
-        "depth_of_one",
-        lambda outcome: {"right": [50, TRIES]},
-        of(family="trained", role="control", row="Transformer, 1 x 64"),
+        right(TRIES, TRIES, TRIES, 80),
+        of(**TRAINED, **CONTROL, row="Transformer, 1 x 64"),
         "undecided",
         "a control fails: Transformer, 1 x 64",
     ),
-    # widths that do not double, trained ones that do not grow, and a network that does what none can
+    ("depth_of_one", right(50, 50, 100, 100), of(**TRAINED, **CONTROL, row="T"), "supported", ""),
+    ("depth_of_one", right(*[50] * 4), of(**TRAINED, **CONTROL, row="repeated"), "supported", ""),
+    ("depth_of_one", put(worst=[0.9] * 4), of(family="bounded", row="15 "), "undecided", "a control fails"),
+    ("depth_of_one", put(worst=[0.9] * 4), of(family="bounded", row="16 "), "undecided", "earns 0.9"),
+    ("depth_of_one", put(worst=[0.9] * 3 + [0.149]), of(family="bounded", row="0 "), "supported", ""),
+    (
+        "depth_of_one",
+        put(held=False),
+        of(family="reduction, geometric", row="value: random, 0.5", seed=0),
+        "undecided",
+        "a control fails: the proven factors of the reduction held in",
+    ),
+    # C22: exact widths that do not double, deeper circuits that are larger, smaller ranges
     (
         "widths",
-        lambda outcome: {"least": [2 ** (n - 1) for n in range(1, 12)] + [1400]},
+        put(least=[2 ** (n - 1) for n in range(1, 12)] + [1400]),
         of(family="parity"),
         "contradicted",
-        "1.36",
+        "1.367",
     ),
+    ("widths", put(least=[2**k for k in range(1, 8)] + [190]), of(family="sawtooth"), "contradicted", "190"),
+    ("widths", put(least=[2**k for k in range(1, 8)] + [255]), of(family="sawtooth"), "undecided", "255"),
+    ("widths", put(least=[2**k for k in range(1, 8)] + [300]), of(family="sawtooth"), "undecided", "300"),
+    ("widths", put(MAJORITY=[2 * n for n in range(1, 12)] + [25]), of(family="parity"), "undecided", ""),
+    ("widths", put(deep=[2, 4, 6, 8, 10, 12, 14, 17]), of(family="sawtooth"), "undecided", ""),
+    ("widths", cut, of(family="parity"), "undecided", "n = 11"),
+    ("widths", cut, of(family="sawtooth"), "undecided", "k = 7"),
+    # trained ones that do not grow, that are not found, and that half of the starts fit
+    ("widths", put(fits=[0, *[4] * 8]), of(**TRAINED, folds=2), "supported", "width of 4, 16, 32"),
+    ("widths", put(fits=[0] * 8 + [4]), of(**TRAINED, row="1 hidden"), "contradicted", "512, 512, 512"),
+    ("widths", put(fits=[0] * 8 + [4]), of(**TRAINED, row="3 hidden"), "contradicted", "three need 512"),
     (
         "widths",
-        lambda outcome: {"least": [2**k for k in range(1, 8)] + [255]},
-        of(family="sawtooth"),
-        "undecided",
-        "",
-    ),
-    (
-        "widths",
-        lambda outcome: {"fits": [0, 4, 4, 4, 4, 4, 4]},
-        lambda settings: settings["family"] == "trained" and settings["experiment"]["folds"] == 2,
-        "supported",
-        "",
-    ),
-    (
-        "widths",
-        lambda outcome: {"fits": [0] * 6 + [4]},
-        of(family="trained", row="1 hidden layer"),
+        put(fits=[0] * 4 + [4] * 5),
+        of(**TRAINED, row="3 hidden", folds=4),
         "contradicted",
-        "128",
+        "three need 32",
     ),
+    ("widths", put(fits=[0] * 3 + [4] * 6), of(**TRAINED, row="3 hidden", folds=4), "supported", "need 16"),
+    ("widths", put(fits=[0] * 9), of(**TRAINED, row="3 hidden", folds=4), "undecided", "none in range"),
+    ("widths", put(fits=[0] * 9), of(**TRAINED, row="1 hidden", folds=4), "undecided", "none in range"),
+    ("widths", put(fits=[0, 0, *[4] * 7]), of(**TRAINED, row="1 hidden", folds=3), "undecided", "8, 8, 32"),
+    ("widths", put(fits=[0, 0, 0, 2, *[4] * 5]), of(**TRAINED, row="1 ", folds=4), "undecided", "8, 16, 16"),
+    ("widths", put(fits=[0, 0, 0, 1, *[4] * 5]), of(**TRAINED, row="1 ", folds=4), "supported", "8, 16, 32"),
+    # its control: 2^k - 1 bends
     (
         "widths",
-        lambda outcome: {"fits": [0] * 6 + [4]},
-        of(family="trained", row="3 hidden layers"),
+        put(fits=[0, 0, 1, 0, *[4] * 5]),
+        of(**TRAINED, row="1 hidden", folds=4, seed=2),
         "undecided",
-        "three need 128",
+        "a control fails: one hidden layer fits with fewer units than it can: 8 units at k = 4",
     ),
-    (
-        "widths",
-        lambda outcome: {"fits": [0, 0, 0, 1, 4, 4, 4]},
-        lambda settings: settings["family"] == "trained" and settings["experiment"]["folds"] == 5,
-        "undecided",
-        "a control fails: one hidden layer fits with fewer units than it can: 16 units at k = 5",
-    ),
-    # steps that help, a row that is right, repeated layers that are no better, a control that fails
+    ("widths", put(fits=[1, *[4] * 8]), of(**TRAINED, row="1 hidden", folds=2), "undecided", "2 units"),
+    # C14: steps that help, of judged rows, of shown ones, and of some seeds
+    ("plateau", answers(50, (32,)), of(**TASK, **GAUSSIAN, family="words"), "contradicted", "words"),
     (
         "plateau",
-        answers("plateau", 32, 50),
-        of(family="Sudoku", role="serial", row="masked, 2 layers"),
+        answers(50, (32,)),
+        of(**TASK, family="automaton", row="masked, 2 layers"),
         "contradicted",
-        "Sudoku",
+        "automaton",
     ),
+    ("plateau", answers(50, (32,)), of(**TASK, **GAUSSIAN, family="automaton"), "contradicted", "+20.0%"),
+    ("plateau", answers(36, (32,)), of(**TASK, **GAUSSIAN, family="words"), "contradicted", "+6.0%"),
+    ("plateau", answers(34, (32,)), of(**TASK, **GAUSSIAN, family="words"), "supported", "+4.0%"),
+    ("plateau", answers(60, (32,)), of(**TASK, **GAUSSIAN, seed=(0, 1)), "undecided", "+12.0%"),
+    ("plateau", answers(60, (1, 2, 8, 16)), of(**TASK, **GAUSSIAN), "supported", ""),
+    ("plateau", answers(50, (32,)), of(**TASK, family="words", row="masked"), "supported", ""),
+    ("plateau", answers(50, (32,)), of(family="Sudoku", row=("masked, 2 layers",)), "supported", ""),
+    ("plateau", answers(50, (32,)), of(**TASK, row="masked, 1 layer"), "supported", ""),
+    ("plateau", answers(50, orders=("confident",)), of(**TASK, row="masked, 2"), "supported", ""),
+    # a row that is right, or diverged, its control, and repeated layers that are no better
+    ("plateau", answers(92), of(**TASK, **GAUSSIAN, family="words"), "undecided", "92.0% right"),
+    ("plateau", put(diverged=True), of(**TASK, **GAUSSIAN, family="words", seed=4), "undecided", "words"),
+    ("plateau", answers(80, (32,)), of(**CONTROL, **GAUSSIAN, family="words"), "undecided", "words"),
+    ("plateau", put(diverged=True), of(**CONTROL, row="masked, 2 layers"), "undecided", "automaton"),
+    ("plateau", answers(50), of(**CONTROL, family="words", row="masked"), "supported", ""),
     (
         "plateau",
-        answers("plateau", 32, 60),
-        lambda settings: of(family="Sudoku", role="serial", row="masked")(settings) and settings["seed"] < 2,
+        put(test={"successes": [30, 30], "tries": [TRIES] * 2}),
+        of(**TASK, family="words", row="repeated, 2 layers"),
         "undecided",
-        "Sudoku",
+        "repeated layers +0.0%",
     ),
     (
         "plateau",
-        answers("plateau", 32, 50),
-        of(family="Sudoku", role="serial", row="masked, 1 layer"),
-        "supported",
-        "",
-    ),
-    (
-        "plateau",
-        answers("plateau", 32, 80),
-        of(family="words", role="control", row="Gaussian, 2 layers"),
+        put(cost={"unit": {"work": 101, "span": 10}}),
+        of(**TASK, family="words", row="repeated, 2 layers"),
         "undecided",
         "words",
     ),
-    (
-        "plateau",
-        lambda outcome: {"test": {"successes": [30, 30], "tries": [TRIES] * 2}},
-        of(family="words", role="serial", row="repeated, 2 layers"),
-        "undecided",
-        "words",
-    ),
-    (
-        "plateau",
-        lambda outcome: {"cost": {"unit": {"work": 101, "span": 10}}},
-        of(family="words", role="serial", row="repeated, 2 layers"),
-        "undecided",
-        "words",
-    ),
-    (
-        "plateau",
-        lambda outcome: {"diverged": True},
-        of(role="control", row="masked, 2 layers"),
-        "undecided",
-        "",
-    ),
-    # no way out lifts the limit, in one family or in both
-    (
-        "escapes",
-        answers("escapes", 32, 30),
-        of(family="words", role="serial", row="masked trace, 2 layers"),
-        "undecided",
-        "",
-    ),
-    (
-        "escapes",
-        answers("escapes", 32, 30),
-        of(role="serial", row="masked trace, 2 layers"),
-        "contradicted",
-        "masked trace",
-    ),
-    (
-        "escapes",
-        answers("escapes", 32, 95),
-        of(family="words", role="serial"),
-        "supported",
-        "say nothing: words",
-    ),
+    # C25: a way that does not lift the limit, in one family or in both
+    ("escapes", answers(30), of(**TASK, **TRACE, family="words"), "undecided", "words +0.0%"),
+    ("escapes", answers(30), of(**TASK, **TRACE), "contradicted", "masked trace"),
+    ("escapes", answers(30), of(**TASK, **RECURRENT), "contradicted", "repeated"),
+    ("escapes", answers(34), of(**TASK, **RECURRENT), "contradicted", "+4.0%"),
+    ("escapes", answers(36), of(**TASK, **RECURRENT), "supported", "+6.0%"),
+    # more steps that do not help, the better of two orders, and the only order of the recurrent backbone
+    ("escapes", answers(95), of(**TASK, **TRACE), "undecided", "masked trace"),
+    ("escapes", answers(95, (4,)), of(**TASK, **TRACE, family="words"), "undecided", "masked trace"),
+    ("escapes", answers(30, orders=("",)), of(**TASK, **TRACE), "supported", "+65.0%"),
+    ("escapes", answers(30, orders=("confident",)), of(**TASK, **TRACE), "supported", "+65.0%"),
+    ("escapes", answers(30, orders=("",)), of(**TASK, **RECURRENT), "contradicted", "repeated"),
+    ("escapes", answers(30, orders=("confident",)), of(**TASK, **RECURRENT), "supported", ""),
+    # some seeds, and families that say nothing
+    ("escapes", answers(30), of(**TASK, **TRACE, family="words", seed=(0, 1)), "undecided", "+39.0%"),
+    ("escapes", answers(95), of(**TASK, family="words"), "supported", "say nothing: words"),
+    ("escapes", answers(50), of(**CONTROL, family="words"), "supported", "say nothing: words"),
+    ("escapes", answers(50), of(**CONTROL, row=("masked, 2 layers",)), "supported", ""),
+    ("escapes", answers(95), of(**TASK), "undecided", "say nothing: words, automaton"),
+    ("escapes", answers(50), of(**CONTROL), "undecided", "say nothing: words, automaton"),
 ]
 
 
@@ -524,20 +576,60 @@ CASES = [
     ids=[f"{case[0]}-{number}-{case[3]}" for number, case in enumerate(CASES)],
 )
 def test_the_rule_decides(study, change, where, status, said):
-    verdict = judged(study, changed(study, change, where=where)).verdict
+    finding = judged(study, changed(study, change, where=where))
+    verdict = finding.verdict
     assert verdict.status == status, verdict.reasons
+    assert not finding.unread
     assert said in " ".join(verdict.reasons)
 
 
-def test_where_no_list_of_seeds_is_found_the_claim_is_contradicted():
-    """As the function returns it: without `found` and `verified`."""
+def test_a_rise_counts_only_of_a_row_that_is_right_on_the_control():
+    records = changed("plateau", answers(50, (32,)), where=of(**TASK, **GAUSSIAN, family="words"))
+    assert judged("plateau", records).verdict.status == "contradicted"
+    records = changed(
+        "plateau", answers(80), where=of(**CONTROL, **GAUSSIAN, family="words"), records=records
+    )
+    assert judged("plateau", records).verdict.status == "undecided"
+
+
+def test_of_two_orders_the_better_is_taken_at_a_higher_confidence():
+    """Gains of 8, 8, 15, 22 and 22%: 15% on average, from 6.3% at 95% and from 4.1% at 97.5%."""
+    verdicts = []
+    for way in (TRACE, RECURRENT):
+        records = changed("escapes", answers(30, (4,)), where=of(**TASK, **way))
+        for seed, count in enumerate((38, 38, 45, 52, 52)):
+            where = of(**TASK, **way, seed=seed)
+            records = changed("escapes", answers(count, (32,)), where=where, records=records)
+        verdicts.append(judged("escapes", records).verdict.status)
+    assert verdicts == ["undecided", "supported"]
+
+
+def test_a_control_that_fails_leaves_a_contradiction_undecided():
+    records = changed("sampler_error", power(-0.5), where=of(**BIT))
+    records = changed("sampler_error", at_512(0.1), where=of(family="uniform bit"), records=records)
+    verdict = judged("sampler_error", records).verdict
+    assert verdict.status == "undecided"
+    assert all("a control fails" in said for said in verdict.reasons)
+
+
+def test_the_growth_of_li_and_yans_error_is_from_1_to_512_directions():
+    change = put(dimensions=[1, 8], total_variation=[0.01, 0.06])
+    records = changed("sampler_error", change, where=of(family="normal directions", row="Li-Yan"))
+    assert judged("sampler_error", records).verdict.status == "undecided"
+
+
+def test_widths_are_found_for_all_networks_or_the_trained_part_is_open():
+    records = changed("widths", put(fits=[0] * 9), where=of(**TRAINED, row="3 hidden", folds=3))
+    assert judged("widths", records).verdict.status == "undecided"
+
+
+def test_lists_that_a_search_finds_are_shown_and_not_judged():
+    """Without `found` and `verified`, as the function returns it where there is none."""
     records = [
         replace(each, outcome={k: v for k, v in each.outcome.items() if k not in ("found", "verified")})
-        if each.settings["experiment"]["steps"] == 16
-        else each
         for each in SOUND["derandomised"]
     ]
-    assert judged("derandomised", records).verdict.status == "contradicted"
+    assert judged("derandomised", records).verdict.status == "supported"
 
 
 @pytest.mark.parametrize("study", MAKERS)
@@ -547,12 +639,103 @@ def test_while_trials_are_missing_nothing_is_supported(study):
     assert judged(study, []).verdict.status == "undecided"
 
 
-@pytest.mark.parametrize("study", list(MAKERS))
+@pytest.mark.parametrize("study", [name for name in MAKERS if name != "sampler_error"])
 def test_four_seeds_are_not_enough(study):
-    few = [each for each in SOUND[study] if each.settings["seed"] < 4]
-    assert len(few) < len(SOUND[study])
-    verdict = judged(study, few).verdict
+    verdict = judged(study, without(study, seed=4)).verdict
     assert verdict.status == "undecided", verdict.reasons
+
+
+def test_what_is_sampled_of_the_sampler_decides_nothing():
+    """The claim is decided by exact errors, which have no seeds."""
+    left = [each for each in SOUND["sampler_error"] if each.settings["family"] not in ("dimension", "codes")]
+    assert judged("sampler_error", left).verdict.status == "supported"
+
+
+def fails(reason):
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+NOT_RUN = [
+    pytest.param("sampler_error", {"family": "bit", "row": "EDM, posterior"}),
+    pytest.param("sampler_error", {"family": "normal directions", "row": "posterior"}),
+    pytest.param("sampler_error", {"family": "normal directions", "row": "Li-Yan"}),
+    pytest.param("sampler_error", {"family": "uniform bit"}),
+    pytest.param(
+        "sampler_error",
+        {"family": "uniform bit", "row": "EDM"},
+        marks=fails("C15 asks for a uniform target under every schedule, one is enough for the reader"),
+    ),
+    pytest.param("derandomised", {"steps": 1}),
+    pytest.param("derandomised", {"steps": (2, 4)}),
+    pytest.param(
+        "derandomised",
+        {"steps": 2, "seed": 4},
+        marks=fails("C16: a case that qualifies with four repetitions is passed over"),
+    ),
+    pytest.param("sudoku_orders", EASY),
+    pytest.param("sudoku_orders", EASY | {"row": "by margin, d = 4"}),
+    pytest.param(
+        "sudoku_orders", EASY | {"seed": 4}, marks=fails("C17: seeds are not counted on the control")
+    ),
+    pytest.param("sudoku_orders", {"family": "a guess"}),
+    pytest.param("sudoku_orders", {"row": "by rows, d = 4"}),
+    pytest.param("sudoku_orders", {"row": "Gaussian, d = 4", "family": "8 rounds", "seed": 4}),
+    pytest.param("depth_of_one", {"family": "bounded"}),
+    pytest.param("depth_of_one", {"family": "bounded", "row": "16 "}),
+    pytest.param("depth_of_one", {"family": "bounded", "seed": 4}),
+    pytest.param(
+        "depth_of_one", {"family": "reduction"}, marks=fails("C18: the reduction may be lacking as a whole")
+    ),
+    pytest.param("depth_of_one", {**TRAINED, **TASK}),
+    pytest.param("depth_of_one", SOLVER | {"row": "repeated"}),
+    pytest.param("depth_of_one", SOLVER | {"row": "Transformer, 2 x 32", "seed": 4}),
+    pytest.param(
+        "depth_of_one",
+        SOLVER | {"row": "Transformer, 4 x 64"},
+        marks=fails("C18: a rule without records is not missed"),
+    ),
+    pytest.param("depth_of_one", {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64", "seed": 4}),
+    pytest.param(
+        "depth_of_one",
+        {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64"},
+        marks=fails("C18: a control without records is not missed"),
+    ),
+    pytest.param("widths", {"family": "parity"}),
+    pytest.param("widths", {"family": "sawtooth"}),
+    pytest.param("widths", TRAINED | {"row": "3 hidden layers"}),
+    pytest.param("widths", TRAINED | {"row": "1 hidden layer", "folds": 3, "seed": 4}),
+    pytest.param("plateau", {"family": "words"}),
+    pytest.param("plateau", TASK | GAUSSIAN | {"family": "automaton"}),
+    pytest.param("plateau", CONTROL | GAUSSIAN | {"family": "automaton", "seed": 4}),
+    pytest.param("plateau", TASK | {"row": "repeated, 2 layers", "seed": 4}),
+    pytest.param("escapes", TASK | RECURRENT),
+    pytest.param("escapes", TASK | TRACE | {"family": "words", "seed": 4}),
+    pytest.param("escapes", TASK | {"row": ("masked, 2 layers",), "family": "words", "seed": 4}),
+    pytest.param("escapes", CONTROL),
+    pytest.param("escapes", CONTROL | {"seed": 4}, marks=fails("C25: seeds are not counted on the control")),
+    pytest.param("escapes", {"family": "words"}, marks=fails("C25: a family without records is not missed")),
+]
+
+
+@pytest.mark.parametrize(("study", "what"), NOT_RUN)
+def test_what_was_not_run_supports_nothing_though_no_trial_is_known_to_be_missing(study, what):
+    """A row or a control that was not run, or not with five seeds."""
+    verdict = judged(study, without(study, **what)).verdict
+    assert verdict.status == "undecided", verdict.reasons
+
+
+NOT_JUDGED = [
+    ("sudoku_orders", {"row": "by margin, d = 1"}),
+    ("depth_of_one", {"family": "regret"}),
+    ("plateau", {"family": "Sudoku"}),
+    ("plateau", {"row": "masked, 1 layer"}),
+    ("plateau", {"family": "words", "row": "masked"}),
+]
+
+
+@pytest.mark.parametrize(("study", "what"), NOT_JUDGED)
+def test_what_is_only_shown_need_not_be_there(study, what):
+    assert judged(study, without(study, **what)).verdict.status == "supported"
 
 
 def enlarged(study):
@@ -563,7 +746,7 @@ def enlarged(study):
     ]
 
 
-@pytest.mark.parametrize("study", [name for name in MAKERS if name != "depth_of_one"])
+@pytest.mark.parametrize("study", MAKERS)
 def test_more_seeds_than_five_are_read_too(study):
     assert judged(study, enlarged(study)).verdict.status == "supported"
 
@@ -580,13 +763,15 @@ def test_rows_with_unequal_numbers_of_seeds_are_read(study):
 
 
 def test_a_case_qualifies_in_all_repetitions_or_not():
-    records = [
-        replace(each, outcome={**each.outcome, "above": 999})
-        if each.settings["seed"] == 5 and each.settings["experiment"]["steps"] != 16
-        else each
-        for each in enlarged("derandomised")
-    ]
-    assert "1 of 5 cases qualify in all repetitions" in judged("derandomised", records).verdict.reasons[0]
+    records = changed(
+        "derandomised",
+        least(0.53),
+        where=of(steps=(1, 2, 4), seed=5),
+        records=enlarged("derandomised"),
+    )
+    verdict = judged("derandomised", records).verdict
+    assert verdict.status == "undecided"
+    assert "1 of 5 cases qualify in all repetitions" in verdict.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -660,12 +845,34 @@ def test_no_record_makes_a_reader_fail(study, damage):
     assert not failures(study, damage)
 
 
+def shorter(outcome):
+    """All lists of an outcome, those in it too, without their last place."""
+    if isinstance(outcome, dict):
+        return {name: shorter(value) for name, value in outcome.items()}
+    if isinstance(outcome, list):
+        return [shorter(value) for value in outcome[:-1]] if len(outcome) > 1 else outcome
+    return outcome
+
+
+@pytest.mark.parametrize("study", MAKERS)
+def test_a_record_of_a_smaller_grid_makes_no_reader_fail(study):
+    """As of a run under an earlier version: of every family the first or the second, well formed."""
+    seen = Counter()
+    for place, record in enumerate(SOUND[study]):
+        of_kind = (record.settings["family"], record.settings["role"])
+        seen[of_kind] += 1
+        if seen[of_kind] <= 2:
+            odd = replace(record, outcome=shorter(record.outcome))
+            judged(study, [*SOUND[study][:place], odd, *SOUND[study][place + 1 :]])
+
+
 @pytest.mark.parametrize("study", MAKERS)
 def test_what_cannot_be_read_is_counted(study):
     odd = replace(SOUND[study][0], settings={HOSTILE: HOSTILE}, outcome={})
     found = judged(study, [*SOUND[study], odd, odd])
     assert found.verdict.status == "supported"
     assert "Not of this form: 2 records." in found.notes
+    assert (found.unread, judged(study, SOUND[study]).unread) == (2, 0)
     assert not any("Not of this form" in note for note in judged(study, SOUND[study]).notes)
     alone = judged(study, [odd])
     assert alone.verdict.status == "undecided"
@@ -735,11 +942,16 @@ def rule(claim):
     return " ".join(CLAIMS[claim].rule)
 
 
+EXACT = ("sampler_error", "widths")
+"""Studies whose claim is decided by numbers that nothing is sampled for, at least in part."""
+
+
 def test_rules_state_the_confidence_and_the_seeds():
     for study, claim in CLAIM.items():
-        if study != "widths":
+        if study not in EXACT:
             assert f"{claims.CONFIDENCE:.0%}" in rule(claim)
-        assert f"{claims.SEEDS} " in rule(claim)
+        if study not in ("sampler_error", "derandomised"):
+            assert f"{claims.SEEDS} seeds" in rule(claim)
         assert STUDIES[study].seeds == claims.SEEDS
 
 
@@ -748,20 +960,21 @@ def test_the_rule_of_the_sampler_states_its_thresholds_and_what_is_run():
     assert f"T = {sampler_error.FROM} to {max(sampler_error_study.STEPS)}" in text
     assert f"within {claims.SLOPE} of -1" in text
     assert f"above {claims.NOT_A_SLOPE - 1:g}" in text
-    assert f"at most {claims.GROWTH} times" in text
+    assert f"at most {claims.NOTHING:g} in {sampler_error.DIRECTIONS} directions" in text
+    assert f"it does if it is above {1000 * claims.NOTHING:g}" in text
     assert f"below {claims.SYMMETRIC:g}" in text
     assert all(name in text for name in sampler_error.STANDARD)
     of_family = {}
     for trial in PLANNED["sampler_error"]:
         of_family.setdefault(trial.family, []).append(trial.arguments)
     dimensions = {each["dimension"] for each in of_family["dimension"]}
-    assert f"in {min(dimensions)} to {max(dimensions)} dimensions" in text
-    assert {each["steps"] for each in of_family["dimension"]} == {32}
+    assert f"a curve in {min(dimensions)} to {max(dimensions)} dimensions" in text
     assert {each["probability"] for each in of_family["bit"]} == {0.8}
     (directions,) = {each["dimensions"] for each in of_family["normal directions"]}
-    assert f"from {directions[0]} to {directions[-1]}" in text
-    (bits,) = {each["bits"] for each in of_family["bits"]}
-    assert f"D = {bits[0]} to {bits[-1]}" in text
+    assert f"grows 5 times from {directions[0]} to {directions[-1]}" in text
+    assert directions[-1] == sampler_error.DIRECTIONS
+    (steps,) = {each["steps"] for each in of_family["normal directions"]}
+    assert f"exact at T = {steps}" in text
 
 
 def test_the_uniform_target_is_run_at_every_number_of_steps():
@@ -772,8 +985,10 @@ def test_the_uniform_target_is_run_at_every_number_of_steps():
 def test_the_rule_of_derandomisation_states_its_numbers():
     text = rule("C16")
     assert f"of {derandomised_study.SAID:,} and {derandomised_study.USED} seeds" in text
+    assert f"of {derandomised_study.LISTS} random lists" in text
     assert derandomised.CASES == 2
     assert "at least two cases qualify" in text
+    assert f"which are {claims.SEEDS} or more" in text
     assert "four renamings" in text
 
 
@@ -784,43 +999,76 @@ def test_the_rule_of_the_orders_states_its_thresholds_and_what_is_run():
     assert f"{max(sudoku_orders_study.GAUSSIAN_STEPS)} of the Gaussian sampler" in text
     assert f"below {claims.VALID:.0%}" in text
     assert f"at least {claims.ACCURACY:.0%}" in text
-    judged_rows = sudoku_orders.STANDARD + sudoku_orders.SERIAL_ORDERS
+    judged_rows = sudoku_orders.STANDARD + sudoku_orders.CONFIDENT + sudoku_orders.AUTOREGRESSIVE
     assert all(row.endswith("d = 4") for row in judged_rows)
     assert "d = 4 rounds" in text
     assert {trial.row for trial in PLANNED["sudoku_orders"]} >= {*judged_rows, *sudoku_orders.OTHERS}
     tiers = sudoku_orders_study.TIERS
-    assert [name for name, (role, *_) in tiers.items() if role == "serial"] == [
-        *("8 rounds", "14 rounds", "a guess", "several solutions")
-    ]
+    serial = [name for name, (role, *_) in tiers.items() if role == "serial"]
+    assert serial == ["8 rounds", "14 rounds", "a guess", "several solutions"]
+    assert "four tiers: 8 rounds, 14 rounds, one guess needed, several solutions" in text
+    assert len(serial) == sudoku_orders.TIERS == 4
+    # the pool of 14 rounds has grids of 8 and of 14, which take as many
+    assert [tiers[name][3] for name in ("one round", "8 rounds", "14 rounds")] == [1, 8, 14]
 
 
 def test_the_rule_of_the_environment_states_its_thresholds_and_what_is_run():
     text = rule("C18")
     assert f"L / d = {', '.join(map(str, depth_of_one_study.STRETCHES))}" in text
-    assert f"less than {claims.EPSILON} of the best at L / d = {depth_of_one_study.STRETCHES[-1]}" in text
-    assert f"{claims.ACCURACY:.0%}" in text
-    *lengths, last = depth_of_one_study.LENGTHS
-    assert f"{', '.join(map(str, lengths))} and {last} letters" in text
+    assert (
+        f"earns {claims.EPSILON} of the best or less, at L / d = {depth_of_one_study.STRETCHES[-1]}" in text
+    )
+    assert f"less than {claims.EPSILON} of the best on its worst instance" in text
+    assert f"below {claims.ACCURACY:.0%}" in text
+    assert f"at least {claims.RESOLVED:.0%}" in text
+    first, last = (n for n in depth_of_one_study.LENGTHS if n >= depth_of_one.SHORTEST)
+    assert f"S5 of {first} and {last} letters" in text
+    layers = {row.split()[1] for row in depth_of_one_study.RULES if row.startswith("Transformer")}
+    widths_run = {row.split()[3] for row in depth_of_one_study.RULES if row.startswith("Transformer")}
+    assert f"of {min(layers)} to {max(layers)} layers and widths {' and '.join(sorted(widths_run))}" in text
+    assert any(row.startswith(depth_of_one.REPEATED) for row in depth_of_one_study.RULES)
 
 
 def test_the_rule_of_widths_states_its_thresholds_and_what_is_run():
     text = rule("C22")
     assert f"less than {widths.LEAST_GROWTH} times" in text
-    assert f"at least {widths.TRAINED_GROWTH} times" in text
     of_family = {trial.family: trial.arguments for trial in PLANNED["widths"]}
-    assert f"n = 1 to {max(of_family['parity']['inputs'])}" in text
-    assert f"k = 1 to {max(of_family['sawtooth']['folds'])}" in text
+    assert of_family["parity"]["inputs"] == tuple(range(1, 13))
+    assert "n = 1 to 12" in text
+    assert of_family["sawtooth"]["folds"] == tuple(range(1, 9))
+    assert "k = 1 to 8" in text
+    folds = {trial.arguments["folds"] for trial in PLANNED["widths"] if trial.family == "trained"}
+    assert folds == set(widths.FOLDS)
+    assert f"k = {widths.FOLDS[0]} to {widths.FOLDS[-1]}, {claims.SEEDS} seeds" in text
+    assert f"of {widths_study.STARTS} starts each" in text
+    assert f"powers of two up to {max(widths_study.WIDTHS)}" in text
+    assert all(width == 2**k for k, width in enumerate(widths_study.WIDTHS, 1))
     assert "1 and 3 hidden layers" in text
 
 
-def test_the_rules_of_denoising_state_their_thresholds():
-    assert f"from {claims.COARSE_STEPS} to {claims.MOST_STEPS} steps is below {claims.RISE:.0%}" in rule(
-        "C14"
-    )
-    assert plateau.FAMILIES == 3
-    assert "all three families" in rule("C14")
-    assert f"with {claims.MOST_STEPS} steps" in rule("C25")
-    assert f"below {claims.RISE:.0%}" in rule("C25")
+def test_the_rules_of_denoising_state_their_thresholds_and_what_is_run():
+    text = rule("C14")
+    few, most = claims.COARSE_STEPS, claims.MOST_STEPS
+    assert f"from {few} to {most} steps is below {claims.RISE:.0%}" in text
+    assert (plateau_study.STEPS[0], plateau_study.STEPS[-1]) == (1, most)
+    assert f"with 1 to {most} denoising steps" in text
+    assert "words over S5 by the Gaussian row on two layers" in text
+    assert "Rule 110 by the masked and the Gaussian row" in text
+    assert plateau.JUDGED == {
+        "words": ("Gaussian, 2 layers",),
+        "automaton": ("masked, 2 layers", "Gaussian, 2 layers"),
+    }
+    ran = {(trial.family, trial.role, trial.row) for trial in PLANNED["plateau"]}
+    for family, rows in plateau.JUDGED.items():
+        assert (family, "serial", plateau.REPEATED) in ran
+        assert all((family, role, row) in ran for role in ("serial", "control") for row in rows)
+    text = rule("C25")
+    assert f"with {most} steps" in text
+    assert f"from {few} to {most} steps is above 0" in text
+    assert f"is above {claims.RISE:.0%}; it does not if the upper end is below {claims.RISE:.0%}" in text
+    ran = {(trial.family, trial.row) for trial in PLANNED["escapes"]}
+    rows = (plateau.MASKED, plateau.TRACE, plateau.RECURRENT)
+    assert ran == {(family, row) for family in ("words", "automaton") for row in rows}
 
 
 # The page and the terminal
@@ -972,6 +1220,17 @@ def test_trials_that_are_missing_are_known_from_the_records():
     (reading,) = readings(SOUND["widths"][:-2])
     assert reading.findings[0].verdict.status == "undecided"
     assert any("2 trials of the study are missing" in said for said in reading.findings[0].verdict.reasons)
+
+
+@pytest.mark.parametrize("study", MAKERS)
+def test_a_record_that_cannot_be_read_is_a_trial_that_is_missing(study):
+    first, *rest = SOUND[study]
+    (reading,) = readings([replace(first, outcome={}), *rest])
+    (finding,) = reading.findings
+    assert (finding.unread, finding.verdict.status) == (1, "undecided")
+    assert any("1 trial of the study" in said for said in finding.verdict.reasons)
+    (reading,) = readings([*SOUND[study], replace(first, outcome={})])  # one too many: none is missing
+    assert (reading.findings[0].unread, reading.findings[0].verdict.status) == (1, "supported")
 
 
 @pytest.mark.parametrize("study", MAKERS)

@@ -97,6 +97,13 @@ def columns(outcome: dict[str, Any], **ranges: tuple[float, float]) -> dict[str,
     return found
 
 
+def alike(outcomes: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """The outcomes that were made on the same grids as the last one: others are of another version of the
+    study."""
+    last = outcomes[-1]
+    return [each for each in outcomes if all(each.get(name) == last.get(name) for name in names)]
+
+
 def singles(outcome: dict[str, Any], **ranges: tuple[float, float]) -> dict[str, float]:
     """The named numbers of an outcome, each in its range; else a ValueError."""
     return {name: number(outcome[name], *ends) for name, ends in ranges.items()}
@@ -128,7 +135,9 @@ def decide(
         return Verdict(CONTRADICTED, tuple(against))
     open_ = [said for seen, said in supporting if seen is None]
     if missing:
-        open_.append(f"{missing:,} trial{'' if missing == 1 else 's'} of the study are missing")
+        open_.append(
+            f"{missing:,} trial{' of the study is' if missing == 1 else 's of the study are'} missing"
+        )
     if open_ or not supporting:
         return Verdict(UNDECIDED, tuple(open_) or ("no records",))
     return Verdict(SUPPORTED, tuple(said for _, said in supporting))

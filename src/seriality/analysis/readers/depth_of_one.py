@@ -14,6 +14,7 @@ from ..finding import (
     Panel,
     Point,
     Series,
+    alike,
     columns,
     decide,
     number,
@@ -36,6 +37,9 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     families: dict[str, dict[tuple[str, str], list[dict[str, Any]]]] = {}
     for family, row, role, outcome in rows:
         families.setdefault(family, {}).setdefault((row, role), []).append(outcome)
+    for cells in families.values():
+        for key, outcomes in cells.items():
+            cells[key] = alike(outcomes, "lengths", "stretches", "gates")
     bounded = {row: outcomes for (row, _), outcomes in families.get("bounded", {}).items()}
     trained = families.get("trained", {})
     supporting, controls = [_trained(trained)], []

@@ -50,7 +50,8 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
             (max(symmetric) < claims.SYMMETRIC, f"a uniform bit has an error of up to {max(symmetric):.1g}")
         )
     if normal:
-        first, last = normal["total_variation"][0], normal["total_variation"][-1]
+        by = dict(zip(normal["dimensions"], normal["total_variation"], strict=True))
+        first, last = by.get(1.0, 0.0), by.get(float(DIRECTIONS), 0.0)
         growth = last / first if first else 0.0
         controls.append((growth >= 5, f"Li & Yan's coefficients grow {growth:.1f} times only"))
     verdict = decide(

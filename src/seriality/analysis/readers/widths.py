@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, columns, decide, number, parsed
+from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, alike, columns, decide, number, parsed
 from ..table import RecordLike
 
 LEAST_GROWTH = 1.5
@@ -23,6 +23,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     for family, row, folds, outcome in rows:
         if family == "trained":
             fits.setdefault((row, folds), []).append(outcome)
+    fits = {key: alike(outcomes, "widths") for key, outcomes in fits.items()}
     least = {key: _least(outcomes) for key, outcomes in fits.items() if len(outcomes) >= claims.SEEDS}
     below = [
         f"{width:g} units at k = {folds}"
@@ -92,17 +93,20 @@ def _least(outcomes: list[dict[str, Any]]) -> float | None:
 
 
 def _trained(least: dict[tuple[str, int], float | None]) -> tuple[bool | None, str]:
-    keys = [("1 hidden layer", k) for k in FOLDS] + [("3 hidden layers", FOLDS[-1])]
+    keys = [(row, k) for row in ("1 hidden layer", "3 hidden layers") for k in FOLDS]
     if any(key not in least for key in keys):
         return None, f"trained networks were not all run with {claims.SEEDS} seeds"
-    *shallow, deep = (least[key] for key in keys)
+    shallow, deeper = (
+        [least[key] for key in keys if key[0] == row] for row in dict.fromkeys(r for r, _ in keys)
+    )
+    deep = deeper[-1]
     found = ", ".join("none in range" if width is None else f"{width:g}" for width in shallow)
     said = (
         f"trained, one hidden layer needs a width of {found} at k = {', '.join(map(str, FOLDS))}; three need "
         f"{'none in range' if deep is None else f'{deep:g}'} at k = {FOLDS[-1]}"
     )
     widths = [width for width in shallow if width is not None]
-    if deep is None or len(widths) < len(shallow):
+    if deep is None or None in deeper or len(widths) < len(shallow):
         return None, said
     if widths[-1] <= widths[0] or deep >= widths[-1]:
         return False, said
