@@ -651,55 +651,31 @@ def test_what_is_sampled_of_the_sampler_decides_nothing():
     assert judged("sampler_error", left).verdict.status == "supported"
 
 
-def fails(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 NOT_RUN = [
     pytest.param("sampler_error", {"family": "bit", "row": "EDM, posterior"}),
     pytest.param("sampler_error", {"family": "normal directions", "row": "posterior"}),
     pytest.param("sampler_error", {"family": "normal directions", "row": "Li-Yan"}),
     pytest.param("sampler_error", {"family": "uniform bit"}),
-    pytest.param(
-        "sampler_error",
-        {"family": "uniform bit", "row": "EDM"},
-        marks=fails("C15 asks for a uniform target under every schedule, one is enough for the reader"),
-    ),
+    pytest.param("sampler_error", {"family": "uniform bit", "row": "EDM"}),
     pytest.param("derandomised", {"steps": 1}),
     pytest.param("derandomised", {"steps": (2, 4)}),
-    pytest.param(
-        "derandomised",
-        {"steps": 2, "seed": 4},
-        marks=fails("C16: a case that qualifies with four repetitions is passed over"),
-    ),
+    pytest.param("derandomised", {"steps": 2, "seed": 4}),
     pytest.param("sudoku_orders", EASY),
     pytest.param("sudoku_orders", EASY | {"row": "by margin, d = 4"}),
-    pytest.param(
-        "sudoku_orders", EASY | {"seed": 4}, marks=fails("C17: seeds are not counted on the control")
-    ),
+    pytest.param("sudoku_orders", EASY | {"seed": 4}),
     pytest.param("sudoku_orders", {"family": "a guess"}),
     pytest.param("sudoku_orders", {"row": "by rows, d = 4"}),
     pytest.param("sudoku_orders", {"row": "Gaussian, d = 4", "family": "8 rounds", "seed": 4}),
     pytest.param("depth_of_one", {"family": "bounded"}),
     pytest.param("depth_of_one", {"family": "bounded", "row": "16 "}),
     pytest.param("depth_of_one", {"family": "bounded", "seed": 4}),
-    pytest.param(
-        "depth_of_one", {"family": "reduction"}, marks=fails("C18: the reduction may be lacking as a whole")
-    ),
+    pytest.param("depth_of_one", {"family": "reduction"}),
     pytest.param("depth_of_one", {**TRAINED, **TASK}),
     pytest.param("depth_of_one", SOLVER | {"row": "repeated"}),
     pytest.param("depth_of_one", SOLVER | {"row": "Transformer, 2 x 32", "seed": 4}),
-    pytest.param(
-        "depth_of_one",
-        SOLVER | {"row": "Transformer, 4 x 64"},
-        marks=fails("C18: a rule without records is not missed"),
-    ),
+    pytest.param("depth_of_one", SOLVER | {"row": "Transformer, 4 x 64"}),
     pytest.param("depth_of_one", {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64", "seed": 4}),
-    pytest.param(
-        "depth_of_one",
-        {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64"},
-        marks=fails("C18: a control without records is not missed"),
-    ),
+    pytest.param("depth_of_one", {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64"}),
     pytest.param("widths", {"family": "parity"}),
     pytest.param("widths", {"family": "sawtooth"}),
     pytest.param("widths", TRAINED | {"row": "3 hidden layers"}),
@@ -712,8 +688,8 @@ NOT_RUN = [
     pytest.param("escapes", TASK | TRACE | {"family": "words", "seed": 4}),
     pytest.param("escapes", TASK | {"row": ("masked, 2 layers",), "family": "words", "seed": 4}),
     pytest.param("escapes", CONTROL),
-    pytest.param("escapes", CONTROL | {"seed": 4}, marks=fails("C25: seeds are not counted on the control")),
-    pytest.param("escapes", {"family": "words"}, marks=fails("C25: a family without records is not missed")),
+    pytest.param("escapes", CONTROL | {"seed": 4}),
+    pytest.param("escapes", {"family": "words"}),
 ]
 
 

@@ -46,6 +46,8 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     if lengths:
         said += f"; a search finds lists of {min(lengths):.0f} to {max(lengths):.0f}"
     supporting = [(seen, said)]
+    if few := [name for name, outcomes in cases.items() if len(outcomes) < claims.SEEDS]:
+        supporting.append((None, f"fewer than {claims.SEEDS} repetitions: {', '.join(few)}"))
     if not proved and missing:
         supporting.append((None, "the control was not run whole"))
     control = (bool(proved), "in no case that does not qualify was a list proved impossible")

@@ -65,7 +65,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
 def read_escapes(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     """The finding on C25."""
     cells, unread = _cells(records)
-    families = list(dict.fromkeys(family for family, _, _ in cells))
+    families = list(dict.fromkeys([*JUDGED, *(family for family, _, _ in cells)]))
     whole = [f for f in families if len(cells.get((f, SERIAL, MASKED), [])) >= claims.SEEDS]
     heard = [family for family in whole if _says_something(family, cells)]
     silent = [family for family in whole if family not in heard]
@@ -176,7 +176,7 @@ def _says_something(family: str, cells: Cells) -> bool:
     if len(plain) < claims.SEEDS:
         return False
     most = (RANDOM, claims.MOST_STEPS)
-    right = any(each and _ends(each, *most)[1] >= claims.ACCURACY for each in controls)
+    right = any(len(each) >= claims.SEEDS and _ends(each, *most)[1] >= claims.ACCURACY for each in controls)
     return _ends(plain, *most)[2] < claims.ACCURACY and right
 
 
