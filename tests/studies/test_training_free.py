@@ -395,3 +395,10 @@ def test_the_prompt_of_a_puzzle_asks_for_every_cell():
     board = np.where(puzzle < 0, OPEN, puzzle + OPEN + 1)
     if (puzzle >= 0).sum() == 5:
         assert task.parse(text).tolist() == [*board, *[QUERY] * 16]
+
+
+def test_the_tiers_of_rounds_have_the_rounds_of_their_names():
+    for name, (_, rounds, dials, depth) in sudoku_orders.TIERS.items():
+        if "tier" not in dials:
+            assert rounds == depth
+            assert name in (f"{rounds} rounds", "one round")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seriality.solvers import gaussian
 from seriality.theory.schedules import COEFFICIENTS, SCHEDULES, coefficients, signal
 
 STEPS = {"log-SNR": 1, "cosine": 1, "linear": 1, "EDM": 1, "Li-Yan": 9}
@@ -129,3 +130,11 @@ def test_all_faults_are_named_at_once():
         signal("sine", 0)
     with pytest.raises(ValueError, match=r"abar=.*kind='euler'.*t=3"):
         coefficients(np.array([1.0, 0.5, 0.6]), 3, "euler")
+
+
+@pytest.mark.parametrize("steps", [4, 32])
+def test_the_solvers_sampler_has_the_posterior_coefficients_of_the_theory(steps):
+    """Written twice, for solvers may not import the theory: what is proved of one is run with the other."""
+    abar = signal("cosine", steps)
+    theory = np.array([coefficients(abar, t, "posterior") for t in range(1, steps + 1)])
+    np.testing.assert_allclose(gaussian.coefficients(abar)[:, [1, 0, 2]], theory, rtol=1e-9, atol=1e-12)
