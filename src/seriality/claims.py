@@ -113,8 +113,7 @@ CLAIMS = {
                 f"One training for each row and seed, {SEEDS} seeds; the trained network answers test "
                 f"instances of the largest depth with 1 to {MOST_STEPS} denoising steps. Judged are words "
                 "over S5 by the Gaussian row on two layers, and Rule 110 by the masked and the Gaussian row. "
-                "(Of one token masked diffusion says the same at every number of steps; of 4x4 Sudoku there "
-                "are too few to keep training and test apart. Both are shown.)",
+                "(Of one token masked diffusion says the same at every number of steps: it is shown.)",
                 f"A row is flat if the upper end of the {CONFIDENCE:.0%} t interval over seeds of the rise "
                 f"of its accuracy from {COARSE_STEPS} to {MOST_STEPS} steps is below {RISE:.0%} and no seed "
                 "diverged; it rises if the lower end is above that.",

@@ -524,7 +524,6 @@ CASES = [
     ("plateau", answers(60, (32,)), of(**TASK, **GAUSSIAN, seed=(0, 1)), "undecided", "+12.0%"),
     ("plateau", answers(60, (1, 2, 8, 16)), of(**TASK, **GAUSSIAN), "supported", ""),
     ("plateau", answers(50, (32,)), of(**TASK, family="words", row="masked"), "supported", ""),
-    ("plateau", answers(50, (32,)), of(family="Sudoku", row=("masked, 2 layers",)), "supported", ""),
     ("plateau", answers(50, (32,)), of(**TASK, row="masked, 1 layer"), "supported", ""),
     ("plateau", answers(50, orders=("confident",)), of(**TASK, row="masked, 2"), "supported", ""),
     # a row that is right, or diverged, its control, and repeated layers that are no better
@@ -703,7 +702,6 @@ def test_what_was_not_run_supports_nothing_though_no_trial_is_known_to_be_missin
 NOT_JUDGED = [
     ("sudoku_orders", {"row": "by margin, d = 1"}),
     ("depth_of_one", {"family": "regret"}),
-    ("plateau", {"family": "Sudoku"}),
     ("plateau", {"row": "masked, 1 layer"}),
     ("plateau", {"family": "words", "row": "masked"}),
 ]
@@ -736,6 +734,26 @@ def test_rows_with_unequal_numbers_of_seeds_are_read(study):
         if each.settings["seed"] < 5 or each.settings["row"] == "masked, 2 layers"
     ]
     assert judged(study, more, missing=1).verdict.status == "undecided"
+
+
+def test_trained_sudoku_is_shown_in_every_order_and_decides_nothing():
+    study = STUDIES["sudoku_trained"]
+    records = [
+        Record(trial.id, study.name, trial.settings(), of_denoising(trial), {"trials": 35})
+        for trial in study.trials(5)
+    ]
+    assert len(records) == 80
+    (reading,) = readings(records)
+    (finding,) = reading.findings
+    assert (finding.claim, finding.verdict.status) == ("C17", "undecided")
+    look, *said = finding.verdict.reasons
+    assert "decided by the study sudoku_orders" in look
+    assert "singles, depth 16, masked, 2 layers, by rows at 32 steps: 30.0% right" in said
+    assert "several solutions, depth 16, chain of thought: 95.0% right" in said
+    assert len(said) == 2 * (4 + 3)
+    shown = {(panel.title, series.name) for panel in finding.panels for series in panel.series}
+    assert len(finding.panels) == 4
+    assert len(shown) == 4 * (4 + 3)
 
 
 def test_a_case_qualifies_in_all_repetitions_or_not():

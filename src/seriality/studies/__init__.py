@@ -8,6 +8,7 @@ from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
 from .sampler_error import SAMPLER_ERROR
 from .sudoku_orders import SUDOKU_ORDERS
+from .sudoku_trained import SUDOKU_TRAINED
 from .table1 import DEMO, TABLE1
 from .widths import WIDTHS_STUDY
 
@@ -16,6 +17,6 @@ STUDIES: dict[str, Study] = {
     for study in (
         *(DEMO, TABLE1, PAIRS, MINIATURE),
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, WIDTHS_STUDY),
-        *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
+        *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL, SUDOKU_TRAINED),
     )
 }

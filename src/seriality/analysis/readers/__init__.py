@@ -17,5 +17,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "plateau_small": plateau.read,
     "escapes": plateau.read_escapes,
     "escapes_small": plateau.read_escapes,
+    "sudoku_trained": plateau.read_sudoku,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
