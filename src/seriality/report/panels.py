@@ -32,14 +32,14 @@ def _panel(panel: Panel) -> Any:
         "x:Q",
         title=plain(panel.x),
         scale=_scale(panel.log_x),
-        axis=alt.Axis(grid=False, format=_format(rows, "x", panel.log_x)),
+        axis=alt.Axis(grid=False, **_ticks(rows, "x", panel.log_x)),
     )
     limits = {"domain": [-0.03, 1.03], "nice": False} if panel.share else {}
     y = alt.Y(
         "y:Q",
         title=plain(panel.y),
         scale=alt.Scale(**limits) if panel.share else _scale(panel.log_y),
-        axis=alt.Axis(format=".0%") if panel.share else alt.Axis(format=_format(rows, "y", panel.log_y)),
+        axis=alt.Axis(format=".0%") if panel.share else alt.Axis(**_ticks(rows, "y", panel.log_y)),
     )
     colours = alt.Color(
         "series:N",
@@ -82,12 +82,14 @@ def _scale(log: bool) -> alt.Scale:
     return alt.Scale(type="log", nice=False, padding=8) if log else alt.Scale(zero=False, padding=8)
 
 
-def _format(rows: Sequence[dict], axis: str, log: bool) -> str:
-    """Whole numbers as such; powers of ten where a logarithmic axis goes below a thousandth."""
+def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
+    """Whole numbers as such; powers of ten where a logarithmic axis goes below a thousandth. Labels that
+    would touch are left out."""
     values = [abs(row[axis]) for row in rows]
+    ticks: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 4}
     if all(value == int(value) for value in values) and max(values, default=0) < 1e6:
-        return ",d"
-    return "~e" if log and min(values, default=1) < 1e-3 else "~g"
+        return ticks | {"format": ",d"} | ({} if log else {"tickMinStep": 1})
+    return ticks | {"format": "~e" if log and min(values, default=1) < 1e-3 else "~g"}
 
 
 def _data(rows: Sequence[dict]) -> alt.Data:

@@ -105,13 +105,20 @@ def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
         )
         for name, outcomes in cases.items()
     )
-    found = [
-        (float(each["least"]), float(each["found"]))
-        for outcomes in cases.values()
-        for each in outcomes
-        if each["verified"] and "found" in each
-    ]
-    lists = Series("shortest list found", tuple(Point(p, k) for p, k in sorted(found)))
+    lists = tuple(
+        Series(
+            f"found, {name}",
+            tuple(
+                Point(p, k)
+                for p, k in sorted(
+                    (float(each["least"]), float(each["found"]))
+                    for each in outcomes
+                    if each["verified"] and "found" in each
+                )
+            ),
+        )
+        for name, outcomes in cases.items()
+    )
     with_bound = sorted(
         (float(each["least"]), float(each["hoeffding"]), float(each["exact"]))
         for outcomes in cases.values()
@@ -132,7 +139,7 @@ def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
             "Seeds until every input is right",
             "least share of right seeds",
             "seeds",
-            (lists, bounds, exact),
+            (*(series for series in lists if series.points), bounds, exact),
             log_y=True,
         ),
     ]

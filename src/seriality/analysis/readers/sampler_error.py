@@ -1,5 +1,6 @@
 """Claim C15 from the study `sampler_error`: the slope of the error against T, and its growth with size."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -241,23 +242,25 @@ def _point(x: float, values: list[float]) -> Point:
 def _of_theory(curves: dict) -> list[Panel]:
     """The panels of sets and of the circuit's count, which decide nothing."""
     panels = []
-    for name, title in (("ratio", "log N over log 1/radius"), ("slope", "local slope of log N")):
+    titles = (("ratio", "log N over log 1/radius"), ("slope", "local slope of log N"))
+    sets = sorted(row for family, row in curves if family == SETS)  # records come in any order
+    spaces = sorted({row.split(", ")[-1] for row in sets}, key=len)
+    for (name, title), space in itertools.product(titles, spaces):
         series = tuple(
             Series(
-                row,
+                row.removesuffix(f", {space}"),
                 tuple(
                     Point(1 / radius, float(value))
-                    for radius, value in zip(outcome["radii"], outcome[name], strict=True)
+                    for radius, value in zip(curves[SETS, row]["radii"], curves[SETS, row][name], strict=True)
                     if value is not None
                 ),
             )
-            for (family, row), outcome in curves.items()
-            if family == SETS
+            for row in sets
+            if row.endswith(f", {space}")
         )
-        if series:
-            panels.append(
-                Panel(f"Intrinsic dimension: {title}", "1 / radius", "dimension", series, log_x=True)
-            )
+        panels.append(
+            Panel(f"Intrinsic dimension, {space}: {title}", "1 / radius", "dimension", series, log_x=True)
+        )
     if count := curves.get((CIRCUIT, "Li & Yan's bound")):
         series = tuple(
             Series(label, tuple(Point(d, y) for d, y in zip(count["dimensions"], count[name], strict=True)))
