@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from seriality.cli import app
 from seriality.report import write
+from seriality.report.summary import readings
 from seriality.store import Record, Store, digest
 
 ROOT = Path(__file__).parents[1]
@@ -54,16 +55,17 @@ def test_the_commands_exist():
 
 
 @pytest.mark.parametrize(
-    ("study", "figure", "shown", "texts"),
+    ("name", "figures", "shown"),
     [
-        ("table1", "table", "README.md", 7 * 8),
-        ("pairs", "serial_beside_control", "docs/pairs.md", 13 * 5),
+        ("table1", {"table": 7 * 8}, "README.md"),
+        ("pairs", {"serial_beside_control": 13 * 5}, "docs/pairs.md"),
+        ("theorems", dict.fromkeys(("C15", "C16", "C17", "C18", "C22"), 20), "docs/theorems.md"),
     ],
 )
-def test_the_published_pages_are_what_the_records_say(study, figure, shown, texts, tmp_path):
-    """All of them but the drawings, and every text of the drawing that the documentation shows."""
-    page, drawing = tmp_path / f"{study}.html", f"{study}_figures/{figure}.svg"
-    with Store.open_read(ROOT / "results" / f"{study}.sqlite") as store:
+def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_path):
+    """All of them but the drawings, and every text of the drawings that the documentation shows."""
+    page = tmp_path / f"{name}.html"
+    with Store.open_read(ROOT / "results" / f"{name}.sqlite") as store:
         write(store.records(), page)
 
     def undrawn(path):
@@ -72,7 +74,23 @@ def test_the_published_pages_are_what_the_records_say(study, figure, shown, text
     def written(path):
         return re.findall(r"<text[^>]*>(.*?)</text>", path.read_text(encoding="utf-8"), re.S)
 
-    assert undrawn(ROOT / "results" / f"{study}.html") == undrawn(page)
-    assert written(ROOT / "results" / drawing) == written(tmp_path / drawing)
-    assert len(written(tmp_path / drawing)) > texts
-    assert f"results/{drawing})" in (ROOT / shown).read_text(encoding="utf-8")
+    assert undrawn(ROOT / "results" / f"{name}.html") == undrawn(page)
+    for figure, texts in figures.items():
+        drawing = f"{name}_figures/{figure}.svg"
+        assert written(ROOT / "results" / drawing) == written(tmp_path / drawing)
+        assert len(written(tmp_path / drawing)) > texts
+        assert f"results/{drawing})" in (ROOT / shown).read_text(encoding="utf-8")
+
+
+def test_the_verdicts_on_the_theorems_are_what_the_records_say():
+    """The table of the page, row by row."""
+    with Store.open_read(ROOT / "results" / "theorems.sqlite") as store:
+        found = {
+            (finding.claim, reading.study): finding.verdict.status
+            for reading in readings(store.records())
+            for finding in reading.findings
+        }
+    page = (ROOT / "docs" / "theorems.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (C\d\d) \|[^|]*\| `(\w+)` \| \**(\w+)\** \|", page, re.M)
+    assert {(claim, study): verdict for claim, study, verdict in told} == found
+    assert len(found) >= 5

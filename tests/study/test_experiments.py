@@ -55,6 +55,27 @@ def replaced(**fields):
     return replace(ONE, **fields)
 
 
+# Two processes
+
+
+def test_a_second_process_begins_with_what_the_first_does_not_compile(tmp_path, monkeypatch):
+    """The programs of the first setting are another's; it has not said so of any trial yet."""
+    trials = [replaced(arguments={"factor": factor}, seed=seed) for factor in (2, 3) for seed in (0, 1)]
+    study, held, asked = Study("mixed", "", (), 2, lambda seeds: trials), {trials[0].compiled}, []
+
+    class Elsewhere(running.Turns):
+        def take(self, trial, *, wait):
+            asked.append(trial)
+            return trial not in held
+
+    monkeypatch.setattr(running, "Turns", Elsewhere)
+    with Store(tmp_path / "store.sqlite") as store:
+        assert run(study, store) == 4
+        assert [record.id for record in store.records()] == [trials[place].id for place in (2, 3, 0, 1)]
+    assert trials[0].compiled == trials[1].compiled != trials[2].compiled
+    assert held <= set(asked)
+
+
 # What names an experiment
 
 
@@ -241,7 +262,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
 
 def test_an_experiment_that_raises_is_heard_and_leaves_what_was_written(tmp_path):
     broken = replaced(row="broken", function=fail, arguments={"message": "no result"}, seed=9)
-    study = replace(MIXED, trials=lambda seeds: [ONE, broken, replaced(seed=5)])
+    study = replace(MIXED, trials=lambda seeds: [ONE, broken, replaced(row="later")])
     path = tmp_path / "store.sqlite"
     told = []
     with Store(path) as store, pytest.raises(ArithmeticError, match="no result of seed 9"):
@@ -252,7 +273,7 @@ def test_an_experiment_that_raises_is_heard_and_leaves_what_was_written(tmp_path
     # It is not taken for done: mended under the same settings, the same command goes on.
     mended = replace(broken, function=lambda message: {"message": message})
     mended.function.__name__ = "fail"
-    study = replace(study, trials=lambda seeds: [ONE, mended, replaced(seed=5)])
+    study = replace(study, trials=lambda seeds: [ONE, mended, replaced(row="later")])
     with Store(path) as store:
         assert run(study, store) == 2
         assert [record.outcome.get("message") for record in store.records()] == [None, "no result", None]

@@ -65,6 +65,11 @@ class Experiment:
         return self.id
 
     @property
+    def compiled(self) -> str:
+        """The same for experiments that differ in seed alone, which most often compile the same programs."""
+        return digest({**self.settings(), "seed": None})
+
+    @property
     def label(self) -> str:
         """What tells it from the others of its row, for a line of progress."""
         return f"seed {self.seed}"

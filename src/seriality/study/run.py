@@ -96,24 +96,33 @@ def run(
         "rules": {name: digest(dataclasses.asdict(CLAIMS[name])) for name in study.claims},
         "trials": sum(map(len, every)),
     }
+    alike: dict[str, list[tuple[int, list[Trial | Experiment]]]] = {}
+    for number, group in enumerate(every):
+        alike.setdefault(group[0].compiled, []).append((number, group))
     program, written = None, 0
     with Turns(store.path) as turns:
-        for wait in (False, True):  # first what no other process runs now, then what is still missing
-            for number, group in enumerate(every):
-                turn = group[0].id
-                if not _missing(group, store) or not turns.take(turn, wait=wait):
+        # First what no other process compiles, then what none runs, then what is still missing.
+        for alone, wait in ((True, False), (False, False), (False, True)):
+            for compiled, numbered in alike.items():
+                if alone and not turns.take(compiled, wait=False):
                     continue
-                if pending := _missing(group, store):  # another process may have written them since
-                    first = pending[0]
-                    here = Progress(number, len(every), first, "compiling", replicas=len(pending))
-                    if isinstance(first, Experiment):
-                        written += _measure_and_write(first, provenance, store, observe, here)
-                    else:
-                        observe(here)
-                        if program is None or program.name != first.program:
-                            program = _Program(first, provenance)
-                        written += _run_and_write(program, pending, store, observe, here)
-                turns.give_back(turn)
+                for number, group in numbered:
+                    turn = group[0].id
+                    if not _missing(group, store) or not turns.take(turn, wait=wait):
+                        continue
+                    if pending := _missing(group, store):  # another process may have written them since
+                        first = pending[0]
+                        here = Progress(number, len(every), first, "compiling", replicas=len(pending))
+                        if isinstance(first, Experiment):
+                            written += _measure_and_write(first, provenance, store, observe, here)
+                        else:
+                            observe(here)
+                            if program is None or program.name != first.program:
+                                program = _Program(first, provenance)
+                            written += _run_and_write(program, pending, store, observe, here)
+                    turns.give_back(turn)
+                if alone:
+                    turns.give_back(compiled)
     return written
 
 

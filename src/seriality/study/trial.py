@@ -155,6 +155,12 @@ class Trial:
         shared = dataclasses.replace(self, learning_rate=0.0, seed=0)
         return digest(shared.settings())
 
+    @property
+    def compiled(self) -> str:
+        """Its program: two processes that share a study first take trials of different programs, so that
+        each is compiled once."""
+        return self.program
+
 
 @dataclass(frozen=True)
 class Study:
