@@ -293,7 +293,7 @@ def test_a_rule_that_guesses_and_one_that_knows_earn_what_they_should(monkeypatc
     monkeypatch.setattr(depth_of_one, "LENGTHS", (2,))
     monkeypatch.setattr(depth_of_one, "INSTANCES", 40)
     training = Training(stages=(1, 2), steps=1, warmup=0, chunk=1, learning_rates=(1e-3,))
-    monkeypatch.setattr(depth_of_one, "TRAINING", training)
+    monkeypatch.setattr(depth_of_one, "regime", lambda steps: training)
     monkeypatch.setattr(
         Trainer, "run", lambda *arguments: iter(())
     )  # others test that it trains, and on what

@@ -1,7 +1,7 @@
 """The studies themselves. STUDIES is the only list."""
 
 from ..study import Study
-from .depth_of_one import DEPTH_OF_ONE
+from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
 from .miniature import MINIATURE
 from .pairs import PAIRS
@@ -16,7 +16,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         *(DEMO, TABLE1, PAIRS, MINIATURE),
-        *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, WIDTHS_STUDY),
+        *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL, WIDTHS_STUDY),
         *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL, SUDOKU_TRAINED),
     )
 }

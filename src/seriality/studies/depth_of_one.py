@@ -11,9 +11,12 @@ about.)
 Beside it: the reduction of the theorem (`theory.choice_reduction`) on planted circuits, for value functions
 and policies that are as bad as their guarantee lets them be, and the regret on instances that grow.
 
+`depth_of_one_small` is the same with less training: a look.
+
 What it does not show: the theorem, which is about all rules and all instances, and rests on TC not being P.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -21,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..solvers import build
-from ..study import CONTROL, SERIAL, Experiment, Study
+from ..study import CONTROL, SERIAL, Experiment, Study, Training
 from ..study.run import EVALUATION_KEY
 from ..study.splits import TEST, draw
 from ..study.train import Trainer
@@ -40,11 +43,11 @@ from ..theory.lifted_decisions import (
 )
 from .table1 import training, transformer
 
-NAME = "depth_of_one"
+NAME, SMALL = "depth_of_one", "depth_of_one_small"
 STRETCHES = (1, 4, 16, 64)
 """The length of the chain over the depth below it, L / d."""
-LENGTHS = (4, 8, 12, 16)
-TRAINING = training(2, 4, 8, 12, 16, steps=2400, learning_rates=(4e-3,))
+LENGTHS = (4, 8, 16)
+STEPS, SMALL_STEPS = 9000, 1200
 INSTANCES = 512
 PLAYERS = [f"value: {name}" for name in VALUE_FUNCTIONS] + [f"policy: {name}" for name in POLICIES]
 RULES: dict[str, dict[str, Any]] = {
@@ -80,14 +83,21 @@ def bounded(rounds: int, steps: int, cells: int, rows: int, *, seed: int) -> dic
     return {"depth": depth, "stretches": list(STRETCHES), "worst": worst, "without_the_bit": theory}
 
 
-def trained(monoid: str, solver: dict[str, Any], *, seed: int) -> dict[str, Any]:
+def regime(steps: int) -> Training:
+    """That of all rules. Training ends at a share of right words as high as is asked of a rule that
+    resolves the environment."""
+    usual = training(2, 4, 8, 16, steps=steps, learning_rates=(4e-3,))
+    return replace(usual, gate=0.99, gate_instances=256)
+
+
+def trained(monoid: str, solver: dict[str, Any], steps: int, *, seed: int) -> dict[str, Any]:
     """The right choices of a rule trained on words, and what it earns for every stretch: the mean and the
     least share of the best over test words of each of `LENGTHS`."""
-    task = Words(monoid, length=LENGTHS[-1])
-    trainer = Trainer(task, lambda key: build(solver, task.format, key=key), TRAINING)
+    task, how = Words(monoid, length=LENGTHS[-1]), regime(steps)
+    trainer = Trainer(task, lambda key: build(solver, task.format, key=key), how)
     keys = jax.random.split(jax.random.key(seed), 3)[None]
     replicas = trainer.replicas(keys[:, 0])
-    rates = jnp.array(TRAINING.learning_rates)
+    rates = jnp.array(how.learning_rates)
     for _, after, _ in trainer.run(replicas, keys[:, 1:], rates):
         replicas = after
     parameters = jax.tree.map(lambda leaf: leaf[0], replicas.parameters)
@@ -100,7 +110,7 @@ def trained(monoid: str, solver: dict[str, Any], *, seed: int) -> dict[str, Any]
     outcome: dict[str, Any] = {
         "lengths": list(LENGTHS),
         "tries": INSTANCES,
-        "solved": int(replicas.stage[0]) == len(TRAINING.stages),
+        "solved": int(replicas.stage[0]) == len(how.stages),
         "diverged": bool(replicas.diverged[0]),
         "stretches": list(STRETCHES),
         **{name: [] for name in ("right", "ones", "mean", "least")},
@@ -160,12 +170,12 @@ def regrets(steps: int, cells: int, rows: int, lengths: tuple[int, ...], *, seed
     return {"lengths": list(lengths), "gates": gates, "regret": largest}
 
 
-def trials(seeds: int) -> list[Experiment]:
-    """Rules of bounded depth, trained rules on the automaton and its control, the reduction, the regret."""
+def trials(seeds: int, name: str = NAME, training_steps: int = STEPS) -> list[Experiment]:
+    """Rules of bounded depth, trained rules on words and their control, the reduction, the regret."""
     steps, cells = 8, 13
     found = [
         Experiment(
-            NAME,
+            name,
             f"{rounds} of 16 rounds",
             "bounded",
             SERIAL,
@@ -178,7 +188,7 @@ def trials(seeds: int) -> list[Experiment]:
     ]
     found += [
         Experiment(
-            NAME,
+            name,
             f"{player}, {accuracy:g}",
             f"reduction, {grid} grid",
             SERIAL,
@@ -198,7 +208,7 @@ def trials(seeds: int) -> list[Experiment]:
     ]
     found += [
         Experiment(
-            NAME,
+            name,
             "15 of 16 rounds",
             "regret",
             SERIAL,
@@ -209,8 +219,16 @@ def trials(seeds: int) -> list[Experiment]:
         for seed in range(seeds)
     ]
     found += [
-        Experiment(NAME, name, "trained", role, trained, {"monoid": monoid, "solver": solver}, seed=seed)
-        for name, solver in RULES.items()
+        Experiment(
+            name,
+            row,
+            "trained",
+            role,
+            trained,
+            {"monoid": monoid, "solver": solver, "steps": training_steps},
+            seed=seed,
+        )
+        for row, solver in RULES.items()
         for role, monoid in ((SERIAL, "S5"), (CONTROL, "registers"))
         for seed in range(seeds)
     ]
@@ -223,4 +241,12 @@ DEPTH_OF_ONE = Study(
     claims=("C18",),
     seeds=5,
     trials=trials,
+)
+
+DEPTH_OF_ONE_SMALL = Study(
+    name=SMALL,
+    title="The study depth_of_one with less training",
+    claims=("C18",),
+    seeds=5,
+    trials=lambda seeds: trials(seeds, SMALL, SMALL_STEPS),
 )

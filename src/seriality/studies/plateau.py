@@ -62,8 +62,8 @@ ESCAPE_ROWS: dict[str, dict[str, Any]] = {
 FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
     "words": (Words("S5", length=16), training(2, 4, 8, 16, steps=2400, learning_rates=(4e-3,))),
     "automaton": (
-        ElementaryAutomaton(rule=110, width=13, steps=6),
-        training(1, 2, 4, 6, steps=3600, learning_rates=(2e-3,)),
+        ElementaryAutomaton(rule=110, width=13, steps=5),
+        training(1, 2, 4, 5, steps=3600, learning_rates=(2e-3,)),
     ),
 }
 SMALL: dict[str, tuple[AbstractTask, Training]] = {

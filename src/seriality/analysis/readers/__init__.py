@@ -12,6 +12,7 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "derandomised": derandomised.read,
     "sudoku_orders": sudoku_orders.read,
     "depth_of_one": depth_of_one.read,
+    "depth_of_one_small": depth_of_one.read,
     "widths": widths.read,
     "plateau": plateau.read,
     "plateau_small": plateau.read,
