@@ -118,8 +118,9 @@ CLAIMS = {
                 f"of its accuracy from {COARSE_STEPS} to {MOST_STEPS} steps is below {RISE:.0%} and no seed "
                 "diverged; it rises if the lower end is above that.",
                 f"Below: the upper end of the {CONFIDENCE:.0%} t interval over seeds of its accuracy at "
-                f"{MOST_STEPS} steps is below {ACCURACY:.0%}. Control: on the control the same row is at "
-                f"least {ACCURACY:.0%} right, by the lower end.",
+                f"{MOST_STEPS} steps is below {ACCURACY:.0%}. Control: on the control (two "
+                "registers; Rule 170, a shift) the same row is at least "
+                f"{ACCURACY:.0%} right, by the lower end.",
                 f"Passed: repeated layers of the same network are more often right, by the {CONFIDENCE:.0%} "
                 "t interval of the difference over seeds, and their metered work is at most that of "
                 f"{MOST_STEPS} steps.",
@@ -226,14 +227,14 @@ CLAIMS = {
                 "Trained rules: Transformers of 1 to 4 layers and widths 32 and 64, one pass, on words over "
                 f"S5 of 16 letters, {SEEDS} seeds; the bit is whether the number of the word's product is "
                 "odd, and any such bit can be lifted. A rule of logarithmic depth decides it: what is judged "
-                "is constant depth. Repeated layers for comparison. All are trained alike, for at most "
-                "9,000 steps.",
+                "is constant depth. Beside them two rules that compute in series, repeated layers and a "
+                "chain of thought. All are trained alike, for at most 4,800 steps.",
                 f"A rule fails if the upper end of the {CONFIDENCE:.0%} t interval over seeds of "
                 f"its share of right choices is below {ACCURACY:.0%}, and resolves it if the lower end is at "
                 f"least {RESOLVED:.0%}. A wrong choice is an instance on which it earns {EPSILON} of the "
                 "best or less, at L / d = 64.",
-                "Seen: every one-pass rule fails, and repeated layers resolve it. Not seen: a one-pass rule "
-                "resolves it.",
+                "Seen: every one-pass rule fails, and one of the two that compute in series resolves it. Not "
+                "seen: a one-pass rule resolves it.",
                 "Controls: on words of a reset monoid, which have a shortcut, every one-pass rule is at "
                 f"least {ACCURACY:.0%} right; of Rule 110, a rule that sees k < d rounds "
                 f"earns less than {EPSILON} of the best on its worst instance at L / d = 64, and one that "

@@ -117,7 +117,7 @@ def of_depth_of_one(trial):
             depths = {"depth": 16, "stretches": STRETCHES}
             return depths | {"worst": worst, "without_the_bit": WITHOUT_THE_BIT}
         case "trained":
-            fails = trial.role == "serial" and not trial.row.startswith("repeated")
+            fails = trial.role == "serial" and not trial.row.startswith(("repeated", "chain"))
             right = [TRIES, TRIES, 50] if fails else [TRIES] * 3
             return {
                 "lengths": [4, 8, 16],
@@ -307,6 +307,7 @@ def answers(count, steps=plateau_study.STEPS, orders=("", "confident")):
 BIT, TRAINED = {"family": ("bit",)}, {"family": "trained"}
 EASY = {"family": "one round"}
 SOLVER = {"family": "trained", "role": "serial"}
+IN_SERIES = depth_of_one.IN_SERIES
 GAUSSIAN = {"row": "Gaussian, 2 layers"}
 TRACE, RECURRENT = {"row": "masked trace, 2 layers"}, {"row": "masked, 2 layers repeated"}
 TASK, CONTROL = {"role": "serial"}, {"role": "control"}
@@ -443,10 +444,11 @@ CASES = [
         "undecided",
         "80.0% at 16",
     ),
-    # repeated layers
-    ("depth_of_one", right(100, 100, 98), of(**SOLVER, row="repeated"), "undecided", "98.0% at 16"),
-    ("depth_of_one", right(100, 50, 100), of(**SOLVER, row="repeated"), "supported", ""),
-    ("depth_of_one", right(50, 50, 100), of(**SOLVER, row="repeated"), "supported", ""),
+    # rules that compute in series
+    ("depth_of_one", right(100, 100, 98), of(**SOLVER, row=IN_SERIES), "undecided", "98.0% at 16"),
+    ("depth_of_one", right(100, 100, 98), of(**SOLVER, row=IN_SERIES[:1]), "supported", "98.0% at 16"),
+    ("depth_of_one", right(100, 100, 98), of(**SOLVER, row=IN_SERIES[1:]), "supported", "98.0% at 16"),
+    ("depth_of_one", right(50, 50, 100), of(**SOLVER, row=IN_SERIES), "supported", ""),
     # its controls: words that have a shortcut, rules of bounded depth, the reduction
     (
         "depth_of_one",
@@ -670,6 +672,7 @@ NOT_RUN = [
     pytest.param("depth_of_one", {"family": "reduction"}),
     pytest.param("depth_of_one", {**TRAINED, **TASK}),
     pytest.param("depth_of_one", SOLVER | {"row": "repeated"}),
+    pytest.param("depth_of_one", SOLVER | {"row": "chain", "seed": 4}),
     pytest.param("depth_of_one", SOLVER | {"row": "Transformer, 2 x 32", "seed": 4}),
     pytest.param("depth_of_one", SOLVER | {"row": "Transformer, 4 x 64"}),
     pytest.param("depth_of_one", {**TRAINED, **CONTROL, "row": "Transformer, 4 x 64", "seed": 4}),
@@ -1021,7 +1024,7 @@ def test_the_rule_of_the_environment_states_its_thresholds_and_what_is_run():
     layers = {row.split()[1] for row in depth_of_one_study.RULES if row.startswith("Transformer")}
     widths_run = {row.split()[3] for row in depth_of_one_study.RULES if row.startswith("Transformer")}
     assert f"of {min(layers)} to {max(layers)} layers and widths {' and '.join(sorted(widths_run))}" in text
-    assert any(row.startswith(depth_of_one.REPEATED) for row in depth_of_one_study.RULES)
+    assert set(depth_of_one_study.RULES) == {*depth_of_one.ONE_PASS, *depth_of_one.IN_SERIES}
 
 
 def test_the_rule_of_widths_states_its_thresholds_and_what_is_run():

@@ -47,7 +47,7 @@ NAME, SMALL = "depth_of_one", "depth_of_one_small"
 STRETCHES = (1, 4, 16, 64)
 """The length of the chain over the depth below it, L / d."""
 LENGTHS = (4, 8, 16)
-STEPS, SMALL_STEPS = 9000, 1200
+STEPS, SMALL_STEPS = 4800, 1200
 INSTANCES = 512
 PLAYERS = [f"value: {name}" for name in VALUE_FUNCTIONS] + [f"policy: {name}" for name in POLICIES]
 RULES: dict[str, dict[str, Any]] = {
@@ -64,6 +64,7 @@ RULES: dict[str, dict[str, Any]] = {
         "gradient_loops": 2,
         "network": transformer(2),
     },
+    "chain of thought, 2 x 64": {"name": "ChainOfThought", "network": transformer(2, causal=True)},
 }
 
 

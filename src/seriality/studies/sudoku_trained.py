@@ -13,9 +13,9 @@ includes memory. Hence nothing is judged here.
 
 from typing import Any
 
-from ..study import Study, Training
-from ..tasks import AbstractTask, Sudoku
-from .plateau import ORDERS, masked, trials
+from ..study import Study
+from ..tasks import Sudoku
+from .plateau import ORDERS, Families, masked, trials
 from .table1 import training, transformer
 
 NAME = "sudoku_trained"
@@ -30,10 +30,15 @@ ROWS: dict[str, dict[str, Any]] = {
         "network": transformer(2),
     },
 }
-FAMILIES: dict[str, tuple[AbstractTask, Training]] = {
-    "singles": (Sudoku(side=4, rounds=3), training(1, 2, 3, steps=6000, learning_rates=(1e-3,))),
+FAMILIES: Families = {
+    "singles": (
+        Sudoku(side=4, rounds=3),
+        Sudoku(side=4, rounds=3, grid="known"),
+        training(1, 2, 3, steps=6000, learning_rates=(1e-3,)),
+    ),
     "several solutions": (
         Sudoku(side=4, rounds=2, tier="ambiguous"),
+        Sudoku(side=4, rounds=2, tier="ambiguous", grid="known"),
         training(1, 2, steps=6000, learning_rates=(1e-3,)),
     ),
 }

@@ -25,7 +25,7 @@ from ..intervals import student
 from ..table import CONTROL, SERIAL, RecordLike
 
 ONE_PASS = tuple(f"Transformer, {size}" for size in ("1 x 64", "2 x 32", "2 x 64", "4 x 64"))
-REPEATED = "repeated layers"
+IN_SERIES = tuple(f"{name}, 2 x 64" for name in ("repeated layers", "chain of thought"))
 SHORTEST = 16
 """The shortest words that are judged, of two letters: shorter ones are too few to keep training and test
 apart.
@@ -158,18 +158,18 @@ def _right(outcomes: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | None, str]:
-    """Whether every one-pass rule fails, and earns little, at some length that repeated layers resolve."""
+    """Whether every one-pass rule fails where a rule that computes in series resolves."""
     serial = {row: outcomes for (row, role), outcomes in rows.items() if role == SERIAL}
-    repeated = [row for row in serial if row.startswith(REPEATED)]
-    if not repeated or not {*ONE_PASS} <= set(serial) or min(map(len, serial.values())) < claims.SEEDS:
+    if not {*ONE_PASS, *IN_SERIES} <= set(serial) or min(map(len, serial.values())) < claims.SEEDS:
         return None, "trained rules were not all run"
-    lengths = serial[repeated[0]][0]["lengths"]
-    resolved = (_right(serial[repeated[0]])[1] >= claims.RESOLVED) & _judged(serial[repeated[0]])
+    lengths = serial[ONE_PASS[0]][0]["lengths"]
+    judged = _judged(serial[ONE_PASS[0]])
+    resolved = np.any([_right(serial[row])[1] >= claims.RESOLVED for row in IN_SERIES], axis=0) & judged
     said, states = [], []
     for row, outcomes in serial.items():
         share, low, high = _right(outcomes)
         said.append(f"{row}: " + ", ".join(f"{s:.1%} at {n}" for s, n in zip(share, lengths, strict=True)))
-        if row not in repeated:
+        if row in ONE_PASS:
             fails = (high < claims.ACCURACY) & resolved
             states.append(False if low[-1] >= claims.RESOLVED else True if fails.any() else None)
     seen = False if False in states else None if None in states else True

@@ -28,23 +28,33 @@ number of steps."""
 
 @dataclass(frozen=True)
 class Answers:
-    """What one trained network answered: right answers of tries at the largest depth by (order, steps),
-    and the work of an answer. A network without denoising steps has the order "" and 0 steps. A diverged
-    run is never right."""
+    """What one trained network answered: right answers of tries by (order, steps), at the largest depth and
+    at the others that were asked, and the work of an answer. A network without denoising steps has the order
+    "" and 0 steps. A diverged run is never right."""
 
     family: str
     role: str
     row: str
     seed: int
-    depth: int
-    right: dict[tuple[str, int], int]
+    at: dict[int, dict[tuple[str, int], int]]
+    """By depth."""
     tries: int
     diverged: bool
     work: dict[tuple[str, int], int]
 
-    def share(self, order: str, steps: int) -> float:
-        """The share of right answers."""
-        return self.right[order, steps] / self.tries
+    @property
+    def depth(self) -> int:
+        """The largest."""
+        return max(self.at)
+
+    @property
+    def right(self) -> dict[tuple[str, int], int]:
+        """Right answers at the largest depth, which alone is judged."""
+        return self.at[self.depth]
+
+    def share(self, order: str, steps: int, depth: int | None = None) -> float:
+        """The share of right answers, at the largest depth if none is said."""
+        return self.at[depth or self.depth][order, steps] / self.tries
 
 
 Cells = dict[tuple[str, str, str], list[Answers]]
@@ -109,41 +119,42 @@ def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
     role, row, diverged = settings["role"], str(settings["row"]), bool(outcome["diverged"])
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
-    depth = max(int(d) for d in outcome["depths"])
     tries = int(outcome["test"]["tries"][-1])
-    right: dict[tuple[str, int], int] = {}
+    at: dict[int, dict[tuple[str, int], int]] = {}
     work: dict[tuple[str, int], int] = {}
-    asked = outcome.get("answering") or {}
-    for name, found in asked.items():
-        steps, _, order = str(name).removeprefix("T = ").partition(", ")
-        key = (f", {order}" if order else RANDOM, int(steps))
-        place = [int(d) for d in found["depths"]].index(depth)
-        right[key] = int(found["test"]["successes"][place]) * (not diverged)
+    asked = {_named(name): found for name, found in (outcome.get("answering") or {}).items()}
+    for key, found in (asked or {(RANDOM, 0): outcome}).items():
+        for depth, count in zip(found["depths"], found["test"]["successes"], strict=True):
+            at.setdefault(int(depth), {})[key] = int(count) * (not diverged)
         work[key] = int(found["cost"]["unit"]["work"])
-    if not asked:
-        place = [int(d) for d in outcome["depths"]].index(depth)
-        right[RANDOM, 0] = int(outcome["test"]["successes"][place]) * (not diverged)
-        work[RANDOM, 0] = int(outcome["cost"]["unit"]["work"])
+    right = at[max(int(d) for d in outcome["depths"])]
     judged = (
         {(RANDOM, n) for n in (claims.COARSE_STEPS, claims.MOST_STEPS)}
         if row.startswith(("masked", "Gaussian"))
         else {(RANDOM, 0)}
     )
-    if tries < 1 or not all(0 <= count <= tries for count in right.values()) or not judged <= set(right):
+    every = [count for counts in at.values() for count in counts.values()]
+    if tries < 1 or not all(0 <= count <= tries for count in every) or not judged <= set(right):
         raise ValueError("right answers, of the tries, for the numbers of steps that are judged")
-    return Answers(
-        str(settings["family"]), role, row, int(settings["seed"]), depth, right, tries, diverged, work
-    )
+    return Answers(str(settings["family"]), role, row, int(settings["seed"]), at, tries, diverged, work)
 
 
-def _ends(answers: list[Answers], order: str, steps: int) -> tuple[float, float, float]:
+def _named(name: str) -> tuple[str, int]:
+    """The order and the number of steps of a name such as "T = 4, confident"."""
+    steps, _, order = name.removeprefix("T = ").partition(", ")
+    return f", {order}" if order else RANDOM, int(steps)
+
+
+def _ends(
+    answers: list[Answers], order: str, steps: int, depth: int | None = None
+) -> tuple[float, float, float]:
     """The share of right answers, with its interval over seeds; of one seed, over its instances."""
-    shares = np.array([each.share(order, steps) for each in answers])
+    shares = np.array([each.share(order, steps, depth) for each in answers])
     if len(shares) > 1:
         mean = student(shares, confidence=claims.CONFIDENCE)
         return mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0)
-    right, tries = np.array(answers[0].right[order, steps]), np.array(answers[0].tries)
-    low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
+    tries = np.array(answers[0].tries)
+    low, high = wilson(np.round(shares[0] * tries), tries, confidence=claims.CONFIDENCE)
     return float(shares[0]), float(low), float(high)
 
 
@@ -242,35 +253,31 @@ def _notes(cells: Cells, unread: int) -> tuple[str, ...]:
 
 
 def _panels(cells: Cells) -> list[Panel]:
-    """Accuracy at the largest depth against steps: a panel for every family and role."""
+    """Accuracy against steps: a panel for every family, role and depth that all rows were asked at."""
     panels = []
     for family, role in dict.fromkeys((family, role) for family, role, _ in cells):
-        series = []
-        for (f, r, row), answers in cells.items():
-            if (f, r) != (family, role):
-                continue
-            keys = [key for key in answers[0].right if all(key in each.right for each in answers)]
-            for order in dict.fromkeys(order for order, _ in keys):
-                steps = [count for o, count in keys if o == order]
-                if steps == [0]:  # a line across: it has no steps
-                    share, low, high = _ends(answers, order, 0)
-                    points = tuple(Point(x, share, low, high) for x in (1, claims.MOST_STEPS))
-                else:
-                    points = tuple(Point(count, *_ends(answers, order, count)) for count in sorted(steps))
-                series.append(Series(f"{row}{order}", points))
-        depth = max(
-            each.depth for (f, r, _), answers in cells.items() if (f, r) == (family, role) for each in answers
-        )
-        title = f"{family}, {'control' if role == CONTROL else 'task'}, depth {depth}"
-        panels.append(
-            Panel(
-                title,
-                "denoising steps",
-                "right answers",
-                tuple(series),
-                log_x=True,
-                share=True,
-                line=claims.ACCURACY,
+        rows = {row: answers for (f, r, row), answers in cells.items() if (f, r) == (family, role)}
+        depths = set.intersection(*(set(each.at) for answers in rows.values() for each in answers))
+        for depth in sorted(depths):
+            series = [curve for row, answers in rows.items() for curve in _curves(row, answers, depth)]
+            title = f"{family}, {'control' if role == CONTROL else 'task'}, depth {depth}"
+            share = {"share": True, "line": claims.ACCURACY}
+            panels.append(
+                Panel(title, "denoising steps", "right answers", tuple(series), log_x=True, **share)
             )
-        )
     return panels
+
+
+def _curves(row: str, answers: list[Answers], depth: int) -> list[Series]:
+    """A row's accuracy at a depth in every order; a line across if it has no steps."""
+    keys = [key for key in answers[0].at[depth] if all(key in each.at[depth] for each in answers)]
+    curves = []
+    for order in dict.fromkeys(order for order, _ in keys):
+        steps = sorted(count for o, count in keys if o == order)
+        across = (1, claims.MOST_STEPS) if steps == [0] else steps
+        points = [
+            Point(x, *_ends(answers, order, count, depth))
+            for x, count in zip(across, steps * 2 if steps == [0] else steps, strict=True)
+        ]
+        curves.append(Series(f"{row}{order}", tuple(points)))
+    return curves
