@@ -738,6 +738,33 @@ def test_rows_with_unequal_numbers_of_seeds_are_read(study):
     assert judged(study, more, missing=1).verdict.status == "undecided"
 
 
+def test_a_depth_that_all_rows_were_asked_at_has_a_panel_of_its_own_and_the_largest_is_judged():
+    def deeper(outcome):
+        """Asked at depth 8 too, where all is right with 32 steps and nothing with fewer."""
+        asked = {}
+        for name, found in outcome["answering"].items():
+            first = TRIES * (name == "T = 32")
+            counts = {"successes": [first, *found["test"]["successes"]], "tries": [TRIES] * 2}
+            asked[name] = found | {"depths": [8, 16], "test": counts}
+        return {"answering": asked}
+
+    def asked(settings):
+        return not settings["row"].startswith("repeated")
+
+    finding = judged("plateau", changed("plateau", deeper, where=asked))
+    titles = [panel.title for panel in finding.panels]
+    assert titles == [
+        f"{family}, {role}, depth {depth}"
+        for family in ("words", "automaton")
+        for role in ("task", "control")
+        for depth in (8, 16)
+    ]
+    shallow = {series.name: [point.y for point in series.points] for series in finding.panels[0].series}
+    assert shallow["Gaussian, 2 layers"] == [0, 0, 0, 0, 0, 1]
+    assert shallow["repeated, 2 layers"] == [0.95, 0.95]
+    assert finding.verdict.status == "supported"
+
+
 def test_trained_sudoku_is_shown_in_every_order_and_decides_nothing():
     study = STUDIES["sudoku_trained"]
     records = [
