@@ -64,6 +64,8 @@ COARSE_STEPS, MOST_STEPS = 4, 32
 """C14: between these numbers of denoising steps accuracy must not rise."""
 RISE = 0.05
 """C14: a larger rise of accuracy is one."""
+SUDOKU_STEPS = 128
+"""C17: the number of steps that are asked at least, more than there are cells."""
 RESOLVED = 0.99
 """C18: the share of right choices from which on a rule resolves the environment."""
 EPSILON = 0.15
@@ -196,8 +198,8 @@ CLAIMS = {
                 "Gaussian sampler 4 sweeps of belief propagation; nothing is trained. Grids of 9x9, 28 "
                 "clues, in four tiers: 8 rounds, 14 rounds, one guess needed, several solutions (any of them "
                 "is right).",
-                "Judged at the most steps: 128, more than there are cells; 256 of the Gaussian sampler. "
-                f"Right: the whole grid. Intervals: {CONFIDENCE:.0%}, Wilson, over all grids of {SEEDS} "
+                f"Judged at the most steps: {SUDOKU_STEPS}, more than there are cells; 256 of the Gaussian "
+                f"sampler. Right: the whole grid. Intervals: {CONFIDENCE:.0%}, Wilson, over all grids of {SEEDS} "
                 "seeds, which are asked different grids.",
                 "Standard diffusion (random order, and the Gaussian sampler) is plausible and invalid in a "
                 f"tier if the upper ends of both are below {VALID:.0%} and their grids have fewer than half "

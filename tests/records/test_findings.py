@@ -419,6 +419,7 @@ CASES = [
         "91% and 91%",
     ),
     ("sudoku_orders", solved(0), of(family="14 rounds", row="by margin, d = 4"), "supported", ""),
+    ("sudoku_orders", put(steps=[1, 4, 16, 64, 127]), of(family="a guess"), "undecided", "with 128 steps"),
     # its control, of all orders and the Gaussian sampler
     (
         "sudoku_orders",

@@ -88,6 +88,9 @@ def _parts(tiers: Sequence[str], cells: dict[tuple[str, str], Cell]) -> list[tup
             if len(here) < len(rows) or min(cell.seeds for cell in here) < claims.SEEDS:
                 states.append(None)
                 said.append(f"{tier}: not run with {claims.SEEDS} seeds")
+            elif min(cell.steps[-1] for cell in here) < claims.SUDOKU_STEPS:
+                states.append(None)
+                said.append(f"{tier}: not run with {claims.SUDOKU_STEPS} steps")
             else:
                 states.append(judge(here))
                 said.append(f"{tier} {' and '.join(f'{cell.share[-1]:.0%}' for cell in here)}")
