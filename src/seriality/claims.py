@@ -199,8 +199,8 @@ CLAIMS = {
                 "clues, in four tiers: 8 rounds, 14 rounds, one guess needed, several solutions (any of them "
                 "is right).",
                 f"Judged at the most steps: {SUDOKU_STEPS}, more than there are cells; 256 of the Gaussian "
-                f"sampler. Right: the whole grid. Intervals: {CONFIDENCE:.0%}, Wilson, over all grids of {SEEDS} "
-                "seeds, which are asked different grids.",
+                f"sampler. Right: the whole grid. Intervals: {CONFIDENCE:.0%}, Wilson, over all grids of "
+                f"{SEEDS} seeds, which are asked different grids.",
                 "Standard diffusion (random order, and the Gaussian sampler) is plausible and invalid in a "
                 f"tier if the upper ends of both are below {VALID:.0%} and their grids have fewer than half "
                 "of the repeated digits that one pass leaves; it is not if the lower end of one is at least "
