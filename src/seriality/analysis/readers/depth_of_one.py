@@ -168,7 +168,7 @@ def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | 
     said, states = [], []
     for row, outcomes in serial.items():
         share, low, high = _right(outcomes)
-        said.append(f"{row}: " + ", ".join(f"{s:.1%} at {n}" for s, n in zip(share, lengths, strict=True)))
+        said.append(f"{row}: " + ", ".join(f"{s:.1%} at {n:g}" for s, n in zip(share, lengths, strict=True)))
         if row in ONE_PASS:
             fails = (high < claims.ACCURACY) & resolved
             states.append(False if low[-1] >= claims.RESOLVED else True if fails.any() else None)
@@ -245,8 +245,6 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
                 "gates",
                 "largest regret",
                 (Series("measured", points),),
-                True,
-                True,
             )
         )
     series = []
