@@ -59,7 +59,11 @@ def test_the_commands_exist():
     [
         ("table1", {"table": 7 * 8}, "README.md"),
         ("pairs", {"serial_beside_control": 13 * 5}, "docs/pairs.md"),
-        ("theorems", dict.fromkeys(("C14", "C15", "C16", "C17", "C18", "C22", "C25"), 20), "docs/theorems.md"),
+        (
+            "theorems",
+            dict.fromkeys(("C14", "C15", "C16", "C17", "C18", "C22", "C25"), 20),
+            "docs/theorems.md",
+        ),
     ],
 )
 def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_path):
