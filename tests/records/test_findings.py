@@ -13,12 +13,14 @@ from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from jaxtyping import config
 from rich.console import Console
 
 from seriality import claims
 from seriality.analysis.finding import Finding, Panel, Point, Series, decide, parsed
+from seriality.analysis.intervals import wilson
 from seriality.analysis.readers import (
     READERS,
     depth_of_one,
@@ -764,6 +766,13 @@ def test_a_depth_that_all_rows_were_asked_at_has_a_panel_of_its_own_and_the_larg
     assert shallow["Gaussian, 2 layers"] == [0, 0, 0, 0, 0, 1]
     assert shallow["repeated, 2 layers"] == [0.95, 0.95]
     assert finding.verdict.status == "supported"
+
+
+def test_of_one_seed_the_interval_is_that_over_its_instances():
+    finding = judged("plateau", [each for each in SOUND["plateau"] if each.settings["seed"] == 0])
+    (point,) = {point for series in finding.panels[0].series[:1] for point in series.points[:1]}
+    low, high = wilson(np.array(30), np.array(TRIES), confidence=claims.CONFIDENCE)
+    assert (point.y, point.low, point.high) == (0.3, float(low), float(high))
 
 
 def test_trained_sudoku_is_shown_in_every_order_and_decides_nothing():

@@ -154,7 +154,7 @@ def _ends(
         mean = student(shares, confidence=claims.CONFIDENCE)
         return mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0)
     tries = np.array(answers[0].tries)
-    low, high = wilson(np.round(shares[0] * tries), tries, confidence=claims.CONFIDENCE)
+    low, high = wilson(np.array(round(shares[0] * answers[0].tries)), tries, confidence=claims.CONFIDENCE)
     return float(shares[0]), float(low), float(high)
 
 
