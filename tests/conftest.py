@@ -1,7 +1,7 @@
 """All tests, and the doctests, run with the shape and type annotations of the package checked.
 
 Of the meter only in the files that name shapes. The rest of it goes through programs equation by equation
-in small functions made on the spot, and a check of each of them takes some eight times as long as what it checks;
+in small functions made on the spot, and a check of each of them takes some eight times as long as it does;
 pyright reads their types.
 """
 
