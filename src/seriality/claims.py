@@ -227,16 +227,16 @@ CLAIMS = {
                 "one cell, beside a rival chain whose length makes both errors cost alike. A wrong first "
                 "choice earns sqrt(d / (d + L)) of the best reward; L / d = 1, 4, 16, 64.",
                 "Trained rules: Transformers of 1 to 4 layers and widths 32 and 64, one pass, on words over "
-                f"S5 of 16 letters, {SEEDS} seeds; the bit is whether the number of the word's product is "
-                "odd, and any such bit can be lifted. A rule of logarithmic depth decides it: what is judged "
-                "is constant depth. Beside them two rules that compute in series, repeated layers and a "
-                "chain of thought. All are trained alike, for at most 4,800 steps.",
+                f"S5 of 16 and of 24 letters, {SEEDS} seeds; the bit is whether the number of the word's "
+                "product is odd, and any such bit can be lifted. A rule of logarithmic depth decides it: "
+                "what is judged is constant depth. Beside them two rules that compute in series, repeated "
+                "layers and a chain of thought. All are trained alike, for at most 4,800 steps.",
                 f"A rule fails if the upper end of the {CONFIDENCE:.0%} t interval over seeds of "
                 f"its share of right choices is below {ACCURACY:.0%}, and resolves it if the lower end is at "
                 f"least {RESOLVED:.0%}. A wrong choice is an instance on which it earns {EPSILON} of the "
                 "best or less, at L / d = 64.",
-                "Seen: every one-pass rule fails, and one of the two that compute in series resolves it. Not "
-                "seen: a one-pass rule resolves it.",
+                "Seen: every one-pass rule fails at one of the two lengths, and one of the rules that "
+                "compute in series resolves that length. Not seen: a one-pass rule resolves 24 letters.",
                 "Controls: on words of a reset monoid, which have a shortcut, every one-pass rule is at "
                 f"least {ACCURACY:.0%} right; of Rule 110, a rule that sees k < d rounds "
                 f"earns less than {EPSILON} of the best on its worst instance at L / d = 64, and one that "

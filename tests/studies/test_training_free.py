@@ -290,10 +290,9 @@ def test_a_rule_that_sees_all_rounds_earns_all_and_one_that_sees_none_what_theor
 
 def test_a_rule_that_guesses_and_one_that_knows_earn_what_they_should(monkeypatch):
     """Untrained: the answers are chance, so some choice is wrong and earns the share of the theory."""
-    monkeypatch.setattr(depth_of_one, "LENGTHS", (2,))
     monkeypatch.setattr(depth_of_one, "INSTANCES", 40)
     training = Training(stages=(1, 2), steps=1, warmup=0, chunk=1, learning_rates=(1e-3,))
-    monkeypatch.setattr(depth_of_one, "regime", lambda steps: training)
+    monkeypatch.setattr(depth_of_one, "regime", lambda lengths, steps: training)
     monkeypatch.setattr(
         Trainer, "run", lambda *arguments: iter(())
     )  # others test that it trains, and on what
@@ -309,7 +308,7 @@ def test_a_rule_that_guesses_and_one_that_knows_earn_what_they_should(monkeypatc
             "bounded": {"steps": 1, "cells": 3, "rows": 3},
             "regret": {"steps": 2, "cells": 5, "rows": 8, "lengths": (4, 16)},
             "reduction, geometric grid": {"circuits": 2},
-            "trained": {"solver": mlp},
+            "trained": {"solver": mlp, "lengths": (2,)},
         },
     )
     trained = [each.outcome for each in records if each.settings["family"] == "trained"]

@@ -46,7 +46,7 @@ from .table1 import training, transformer
 NAME, SMALL = "depth_of_one", "depth_of_one_small"
 STRETCHES = (1, 4, 16, 64)
 """The length of the chain over the depth below it, L / d."""
-LENGTHS = (4, 8, 16)
+LENGTHS = (4, 8, 16, 24)
 STEPS, SMALL_STEPS = 4800, 1200
 INSTANCES = 512
 PLAYERS = [f"value: {name}" for name in VALUE_FUNCTIONS] + [f"policy: {name}" for name in POLICIES]
@@ -84,17 +84,19 @@ def bounded(rounds: int, steps: int, cells: int, rows: int, *, seed: int) -> dic
     return {"depth": depth, "stretches": list(STRETCHES), "worst": worst, "without_the_bit": theory}
 
 
-def regime(steps: int) -> Training:
+def regime(lengths: tuple[int, ...], steps: int) -> Training:
     """That of all rules. Training ends at a share of right words as high as is asked of a rule that
     resolves the environment."""
-    usual = training(2, 4, 8, 16, steps=steps, learning_rates=(4e-3,))
+    usual = training(2, *lengths, steps=steps, learning_rates=(4e-3,))
     return replace(usual, gate=0.99, gate_instances=256)
 
 
-def trained(monoid: str, solver: dict[str, Any], steps: int, *, seed: int) -> dict[str, Any]:
+def trained(
+    monoid: str, solver: dict[str, Any], lengths: tuple[int, ...], steps: int, *, seed: int
+) -> dict[str, Any]:
     """The right choices of a rule trained on words, and what it earns for every stretch: the mean and the
-    least share of the best over test words of each of `LENGTHS`."""
-    task, how = Words(monoid, length=LENGTHS[-1]), regime(steps)
+    least share of the best over test words of each length."""
+    task, how = Words(monoid, length=lengths[-1]), regime(lengths, steps)
     trainer = Trainer(task, lambda key: build(solver, task.format, key=key), how)
     keys = jax.random.split(jax.random.key(seed), 3)[None]
     replicas = trainer.replicas(keys[:, 0])
@@ -109,14 +111,14 @@ def trained(monoid: str, solver: dict[str, Any], steps: int, *, seed: int) -> di
         return jax.vmap(lambda prompt, key: solve(prompt, key=key))(prompts, keys)
 
     outcome: dict[str, Any] = {
-        "lengths": list(LENGTHS),
+        "lengths": list(lengths),
         "tries": INSTANCES,
         "solved": int(replicas.stage[0]) == len(how.stages),
         "diverged": bool(replicas.diverged[0]),
         "stretches": list(STRETCHES),
         **{name: [] for name in ("right", "ones", "mean", "least")},
     }
-    for length in LENGTHS:
+    for length in lengths:
         draw_key, solve_key = jax.random.split(jax.random.fold_in(jax.random.key(EVALUATION_KEY), length))
         instances = draw(task, TEST, INSTANCES, depth=length, key=draw_key)
         said = answers(parameters, instances.prompt, jax.random.split(solve_key, INSTANCES))
@@ -226,7 +228,7 @@ def trials(seeds: int, name: str = NAME, training_steps: int = STEPS) -> list[Ex
             "trained",
             role,
             trained,
-            {"monoid": monoid, "solver": solver, "steps": training_steps},
+            {"monoid": monoid, "solver": solver, "lengths": LENGTHS, "steps": training_steps},
             seed=seed,
         )
         for row, solver in RULES.items()
