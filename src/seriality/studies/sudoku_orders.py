@@ -46,16 +46,17 @@ ROWS = {
 REPEATED, GAUSSIAN = "repeated layers", "Gaussian"
 
 
-@partial(jax.jit, static_argnames=("task", "order", "rounds", "steps"))
-def _masked(prompts, traces, keys, task: Sudoku, order: str, rounds: int, steps: int):
-    network = Propagation(task.side, rounds)
+@partial(jax.jit, static_argnames=("side", "order", "rounds", "steps"))
+def _masked(prompts, turns, keys, side: int, order: str, rounds: int, steps: int):
+    """The side is all that is fixed of a task: what is compiled for one tier serves them all."""
+    network, format = Propagation(side, rounds), Sudoku(side=side).format
 
-    def one(prompt, trace, key):
-        how = SolverOrder(turns_of(task, trace)) if order == "solver" else order
-        solver = MaskedDiffusion(network, task.format, steps={"constant": steps}, order=how)
+    def one(prompt, turn, key):
+        how = SolverOrder(turn) if order == "solver" else order
+        solver = MaskedDiffusion(network, format, steps={"constant": steps}, order=how)
         return solver.solve(prompt, key=key)
 
-    return jax.vmap(one)(prompts, traces, keys)
+    return jax.vmap(one)(prompts, turns, keys)
 
 
 @partial(jax.jit, static_argnames=("sweeps", "steps"))
@@ -80,14 +81,15 @@ def solve(tier: str, order: str, rounds: int, *, seed: int) -> dict[str, Any]:
     instance_key, solve_key = jax.random.split(jax.random.key(seed))
     instances = task.sample(GRIDS, key=instance_key, depth=depth)
     keys = jax.random.split(solve_key, GRIDS)
+    turns = jax.vmap(partial(turns_of, task))(instances.trace)
     outcome: dict[str, Any] = {"tries": GRIDS, "steps": [], "successes": [], "duplicates": [], "cells": []}
     for steps in GAUSSIAN_STEPS if order == GAUSSIAN else STEPS:
         if order == GAUSSIAN:
             answers = _gaussian(instances.prompt, keys, rounds, steps)
         elif order == REPEATED:
-            answers = _masked(instances.prompt, instances.trace, keys, task, "random", rounds * steps, 1)
+            answers = _masked(instances.prompt, turns, keys, task.side, "random", rounds * steps, 1)
         else:
-            answers = _masked(instances.prompt, instances.trace, keys, task, order, rounds, steps)
+            answers = _masked(instances.prompt, turns, keys, task.side, order, rounds, steps)
         outcome["steps"].append(steps)
         outcome["successes"].append(int(task.score(answers, instances).sum()))
         outcome["duplicates"].append(float(jax.vmap(lambda grid: duplicates(grid, 9))(answers).mean()))
