@@ -8,7 +8,7 @@ from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
 from .sampler_error import SAMPLER_ERROR
 from .sudoku_orders import SUDOKU_ORDERS
-from .sudoku_trained import SUDOKU_TRAINED
+from .sudoku_trained import SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL
 from .table1 import DEMO, TABLE1
 from .widths import WIDTHS_STUDY
 
@@ -17,6 +17,7 @@ STUDIES: dict[str, Study] = {
     for study in (
         *(DEMO, TABLE1, PAIRS, MINIATURE),
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL, WIDTHS_STUDY),
-        *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL, SUDOKU_TRAINED),
+        *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
+        *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
     )
 }

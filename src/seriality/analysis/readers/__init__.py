@@ -19,5 +19,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "escapes": plateau.read_escapes,
     "escapes_small": plateau.read_escapes,
     "sudoku_trained": plateau.read_sudoku,
+    "sudoku_trained_small": plateau.read_sudoku,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
