@@ -27,8 +27,7 @@ from ..table import CONTROL, SERIAL, RecordLike
 ONE_PASS = tuple(f"Transformer, {size}" for size in ("1 x 64", "2 x 32", "2 x 64", "4 x 64"))
 IN_SERIES = tuple(f"{name}, 2 x 64" for name in ("repeated layers", "chain of thought"))
 SHORTEST = 16
-"""The shortest words that are judged: shorter ones are too few to keep training and test apart.
-"""
+"""The shortest words that are judged: shorter ones are too few to keep training and test apart."""
 
 
 def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
