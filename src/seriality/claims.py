@@ -70,6 +70,12 @@ RESOLVED = 0.99
 """C18: the share of right choices from which on a rule resolves the environment."""
 EPSILON = 0.15
 """C18: the share of the best reward that a rule must fall below on some instance."""
+GAIN = 0.1
+"""C07, C12, C13: a smaller difference of accuracy is none."""
+LESS_ERROR = 0.25
+"""C23: the share of the error of work alone by which work and span together must be nearer."""
+NO_MATTER = 0.02
+"""C23: an error of predicted accuracy that is no matter."""
 
 CLAIMS = {
     claim.id: claim
@@ -104,6 +110,101 @@ CLAIMS = {
                 f"A row with fewer than {SEEDS} seeds on its task or the control is undecided.",
                 "Supported: all seven rows agree in every task family that was run. Contradicted: a row "
                 "contradicts in any family. Undecided otherwise.",
+            ),
+        ),
+        Claim(
+            id="C07",
+            section="3.3, Figure 1",
+            statement="At equal work, deep circuits resist width and wide ones do not.",
+            study="deep_and_wide",
+            rule=(
+                "Circuits of 8 gates: deep ones, 4 layers of 2 gates that each read the layer below, and "
+                "wide ones, in which all gates read the inputs. Prompts look the same, so an answer costs a "
+                "model the same on both.",
+                "Transformers on lines of equal metered work (5 %), trained alike. To widen is to go from "
+                "the least to the most work at 2 layers; to deepen is to go from 2 to 8 layers on one line "
+                "of work. Accuracy: all wires right, the mean over test circuits of 2 and of 4 layers.",
+                f"Every gain is a difference of mean accuracies over {SEEDS} seeds with its {CONFIDENCE:.0%} "
+                "Welch interval; of the lines the one with the most work that has both 2 and 8 layers is "
+                "judged.",
+                f"Deep circuits resist width if what they gain by widening is below {GAIN:.0%} by the upper "
+                f"end; they do not if it is above {GAIN:.0%} by the lower end.",
+                f"Wide circuits do not resist it if they gain more than {GAIN:.0%} by the lower end, or are "
+                f"right ({ACCURACY:.0%}, by the lower end) at the least work; they do if they gain less by "
+                "the upper end and are not right at the most work.",
+                f"Depth is what is missing: deepening at equal work lifts the deep circuits by more than "
+                f"{GAIN:.0%}, by the lower end; it is not if the upper end is below that.",
+                "Control: some model is right on the wide circuits.",
+                "Supported: all three are seen. Contradicted: one is not. What a schedule of the gates "
+                "themselves on p processors needs is shown: it is what the names deep and wide mean.",
+            ),
+        ),
+        Claim(
+            id="C11",
+            section="Appendix E",
+            statement="Repeating layers log n times suffices for words over S5.",
+            study="loops",
+            rule=(
+                "Constructed: weights for the very network that is trained elsewhere, two repeated layers, "
+                "with ceil(log2 n) loops for prompts of n tokens, are right on all of 1,000 random words of "
+                f"8, 16, 32, 64 and 128 letters, for {SEEDS} draws of words. They do not suffice if one word "
+                "is wrong. Control: with one loop fewer at least half of the words are wrong.",
+                "Trained: two layers repeated r = 1, 2, 3, 5, 9 times, of equal training. A word length is "
+                f"solved if the lower end of the {CONFIDENCE:.0%} t interval over {SEEDS} seeds of the "
+                f"accuracy is at least {ACCURACY:.0%}. Seen: every length L = 2, 4, 8, 16 is solved by the "
+                "most loops r of the grid that are at most ceil(log2(L + 1)). Open otherwise: what can be "
+                "expressed is not always learnt.",
+                f"Control: on two registers every row is at least {ACCURACY:.0%} right at every length.",
+                "Supported: the constructed weights suffice and the trained ones are seen to. Contradicted: "
+                "the constructed do not, in the 32-bit numbers of the network. Layers that are not repeated, "
+                "at the span of 2 and 5 loops, are shown.",
+            ),
+        ),
+        Claim(
+            id="C12",
+            section="3.5, Appendix E",
+            statement=(
+                "Chain of thought adds serial compute that single passes lack, and more kept steps help."
+            ),
+            study="thinning",
+            rule=(
+                "One causal Transformer of two layers, trained on words over S5 of up to 16 letters with "
+                "chains that keep k = 0, 1, 3, 7, 15 steps, k = 0 being a single pass. All rows are taught "
+                "the product of every prefix as well, so a single pass is taught no less. Accuracy: test "
+                f"words of 16 letters, likeliest tokens, {SEEDS} seeds; {CONFIDENCE:.0%} intervals, t for a "
+                "mean and Welch for a difference.",
+                f"Adds: k = 15 is at least {ACCURACY:.0%} right, by the lower end, and k = 0 is below that "
+                f"by the upper end. It does not if k = 15 gains less than {GAIN:.0%} on it, by the upper "
+                "end.",
+                "More kept steps help: the slope of accuracy against log2(k + 1), by least squares over all "
+                "seeds of all rows, is above 0 by the lower end of its interval (bootstrap over seeds within "
+                f"rows), and no row is less right than the one before by more than {GAIN:.0%}, by the "
+                "interval of the difference. It does not help if the slope's upper end is below 0, or a row "
+                "is so.",
+                f"Control: on two registers, whose last write one pass sees, every row is at least "
+                f"{ACCURACY:.0%} right.",
+                "Supported: both are seen. Contradicted: one is not. How many of the four doublings of k + 1 "
+                "help by themselves is shown.",
+            ),
+        ),
+        Claim(
+            id="C13",
+            section="3.5, Figure 7",
+            statement="Sequential scaling beats majority voting at a matched token budget.",
+            study="thinning",
+            rule=(
+                "The rows of claim C12, each asked for 16 tokens: one chain of 16 tokens, or the majority of "
+                "2 chains of 8, 4 of 4, 8 of 2, 16 of 1. All chains are sampled at temperature 1, the "
+                "distribution that was taught, the long one too. (Each vote reads the prompt again, so votes "
+                "spend more work than the long chain.)",
+                f"Beats: on test words of 16 letters the long chain is more often right than the votes, for "
+                f"each of the four, by more than {GAIN:.0%} by the lower end of the {CONFIDENCE:.0%} Welch "
+                f"interval over {SEEDS} seeds. It does not if for one of the four it is not more often "
+                "right, by the upper end of the interval.",
+                f"Controls: on two registers all five are at least {ACCURACY:.0%} right, so what is measured "
+                "is not how well samples are drawn; and the long chain is not more right on them.",
+                "Supported: seen. Contradicted: not. Votes of four times as many tokens, and the exchange "
+                "rate of votes for kept steps, are shown.",
             ),
         ),
         Claim(
@@ -267,6 +368,29 @@ CLAIMS = {
                 "Control: no trained network of one hidden layer fits with fewer units than the exact least "
                 "number for points on alternating sides, 2^k - 1 bends.",
                 "Supported: both are seen. Contradicted: one is seen not to hold.",
+            ),
+        ),
+        Claim(
+            id="C23",
+            section="1, Appendix B",
+            statement="Work alone does not predict accuracy; work and span together do, on serial tasks.",
+            study="exchange_rate",
+            rule=(
+                "Transformers of 1, 2, 4 and 8 layers on lines of equal metered work (5 %), trained alike on "
+                f"words over S5 of up to 16 letters, {SEEDS} seeds. Accuracy on test words of every "
+                "evaluated length.",
+                "Two laws of accuracy at a length, equally flexible: one of work, one of work and span. Each "
+                "configuration in turn is left out, the laws are fitted to the others, and the error is the "
+                "mean absolute difference of predicted and measured accuracy of the one left out.",
+                f"Seen: the law of both has at most {1 - LESS_ERROR:.0%} of the error of the law of work, "
+                f"and the {CONFIDENCE:.0%} interval of the difference of errors (bootstrap over "
+                "configurations and seeds) lies below 0. Not seen: the interval lies above 0, or the law of "
+                f"work alone errs by less than {NO_MATTER:.0%}.",
+                "Control: on two registers, where one pass sees the answer, the law of both is nearer by "
+                f"less than {NO_MATTER:.0%}, and some configuration is at least {ACCURACY:.0%} right at 16 "
+                "letters.",
+                "Supported: seen and the control holds. Contradicted: not seen. The same on Rule 110, Sudoku "
+                "and circuits, and with a whole span left out, is shown, as are the exchange rates.",
             ),
         ),
         Claim(

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from .laws import Growth, Scaling, growth
 from .measurement import Loop, Measurement, Region, Step
 from .program import measure
-from .rules import COST_MODELS
+from .rules import COST_MODELS, COST_VERSION
 
 if TYPE_CHECKING:
     from .pytorch import measure_generate as measure_generate
@@ -44,6 +44,7 @@ _LAZY = {
 
 __all__ = [
     "COST_MODELS",
+    "COST_VERSION",
     "Certificate",
     "Growth",
     "Loop",

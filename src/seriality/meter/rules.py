@@ -25,6 +25,9 @@ CostModel = Literal["unit", "fan_in_2", "layer"]
 COST_MODELS: tuple[CostModel, ...] = ("unit", "fan_in_2", "layer")
 """Their names."""
 
+COST_VERSION = 1
+"""Rises when a program's work or span comes out otherwise. Numbers of different versions are not compared."""
+
 CHOICE: Mapping[CostModel, int] = {"unit": 1, "fan_in_2": 1, "layer": 0}
 """The steps of waiting for a predicate: `cond`, and each test of a `while`."""
 

@@ -1,7 +1,8 @@
 """Gated recurrent unit (Cho et al. 2014), its reset after the product as in cuDNN: the RNN of the table.
 
 Its state moves nonlinearly, so no known re-association shortens the chain of `length` steps. The input's
-projection is computed for all positions at once, before the chain.
+projection is computed for all positions at once, before the chain. A step may take in several tokens: the
+number of recurrent steps is then a dial of serial compute.
 """
 
 from typing import ClassVar
@@ -47,31 +48,47 @@ class RecurrentLayer(eqx.Module):
 
 
 class GRU(AbstractNetwork):
-    """`layers` recurrent layers of `width`; logits at every position.
+    """`layers` recurrent layers of `width` that take in `stride` tokens a step; logits at every position.
+
+    With a stride above 1 the tokens are padded on the left to whole steps, and the state after a step answers
+    for all of its tokens.
 
     >>> from seriality.tasks import Words
     >>> GRU(Words("S5", length=4).format, layers=1, key=jax.random.key(0)).span(5)
     6
+    >>> GRU(Words("S5", length=4).format, layers=1, stride=2, key=jax.random.key(0)).span(5)
+    5
     """
 
     version: ClassVar[int] = 1
+    later_dials: ClassVar[frozenset[str]] = frozenset({"stride"})
     embedding: Float[Array, "vocabulary width"]
+    entry: Float[Array, "stride*width width"] | None
     blocks: RecurrentLayer
-    unembedding: Float[Array, "width vocabulary"]
+    unembedding: Float[Array, "width stride*vocabulary"]
+    stride: int = eqx.field(static=True)
 
-    def __init__(self, format: Format, *, width: int = 128, layers: int = 1, key: Key[Array, ""]):
-        refuse("GRU", width=width, layers=layers)
+    def __init__(
+        self, format: Format, *, width: int = 128, layers: int = 1, stride: int = 1, key: Key[Array, ""]
+    ):
+        refuse("GRU", width=width, layers=layers, stride=stride)
         embedding_key, blocks_key, unembedding_key = jax.random.split(key, 3)
         self.embedding = jax.random.normal(embedding_key, (format.vocabulary, width))
         self.blocks = eqx.filter_vmap(lambda k: RecurrentLayer(width, key=k))(
             jax.random.split(blocks_key, layers)
         )
-        self.unembedding = weights(unembedding_key, width, format.vocabulary)
+        self.unembedding = weights(unembedding_key, width, stride * format.vocabulary)
+        self.entry = weights(jax.random.fold_in(key, 3), stride * width, width) if stride > 1 else None
+        self.stride = stride
 
     def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
         x = self.embedding[tokens]
+        spare = -len(tokens) % self.stride
+        if self.entry is not None:
+            x = jnp.pad(x, [(spare, 0), (0, 0)]).reshape(-1, self.entry.shape[0]) @ self.entry
         x, _ = jax.lax.scan(lambda x, block: (block(x), None), x, self.blocks, unroll=UNROLL)
-        return x @ self.unembedding
+        return (x @ self.unembedding).reshape(len(tokens) + spare, -1)[spare:]
 
     def span(self, length: int) -> int:
-        return self.blocks.bias.shape[-2] * length + 1
+        steps = -(-length // self.stride)
+        return self.blocks.bias.shape[-2] * steps + 1 + (self.stride > 1)

@@ -136,12 +136,12 @@ class Transformer(AbstractNetwork):
 
     def transform(self, x: Float[Array, "length width"]) -> Float[Array, "length width"]:
         """The blocks once over: what `Looped` repeats."""
-        x, _ = self._transform(x)
+        x, _ = self._transform(x, jnp.arange(len(x)))
         return x
 
-    def _transform(self, x):
-        positions = jnp.arange(len(x))
-        seen = positions[:, None] >= positions if self.causal else None
+    def _transform(self, x, positions):
+        order = jnp.arange(len(x))
+        seen = order[:, None] >= order if self.causal else None
 
         def layer(x, block):
             queries, keys, values = block.project(x, positions)
@@ -152,28 +152,38 @@ class Transformer(AbstractNetwork):
     def read(self, x: Float[Array, "length width"]) -> Float[Array, "length vocabulary"]:
         return normalise(x, self.scale) @ self.unembedding
 
-    def __call__(self, tokens: Int[Array, " length"]) -> Float[Array, "length vocabulary"]:
-        return self.read(self.transform(self.embed(tokens)))
+    def __call__(
+        self, tokens: Int[Array, " length"], positions: Int[Array, " length"] | None = None
+    ) -> Float[Array, "length vocabulary"]:
+        """`positions` are those at which the tokens stand, rising; 0, 1, 2, … if absent."""
+        positions = jnp.arange(len(tokens)) if positions is None else positions
+        return self.read(self._transform(self.embed(tokens), positions)[0])
 
     def prefill(self, tokens: Int[Array, " length"], room: int) -> tuple[Float[Array, " vocabulary"], Cache]:
         """Logits after the last token, and a cache with room for `room` positions in all."""
         if not self.causal:
             raise ValueError("only a causal Transformer decodes with a cache; build it with causal=True")
-        x, (keys, values) = self._transform(self.embed(tokens))
+        x, (keys, values) = self._transform(self.embed(tokens), jnp.arange(len(tokens)))
         spare = [(0, 0), (0, room - len(tokens)), (0, 0), (0, 0)]
         return self.read(x[-1:])[0], Cache(jnp.pad(keys, spare), jnp.pad(values, spare))
 
     def decode(
-        self, token: Int[Array, ""], position: Int[Array, ""], cache: Cache
+        self,
+        token: Int[Array, ""],
+        place: Int[Array, ""],
+        cache: Cache,
+        position: Int[Array, ""] | None = None,
     ) -> tuple[Float[Array, " vocabulary"], Cache]:
-        """Logits after `token` at `position`, and the cache with that position filled."""
-        seen = (jnp.arange(cache.keys.shape[1]) <= position)[None]
+        """Logits after `token`, and the cache with that place filled. The token's `position` is its place if
+        absent."""
+        position = place if position is None else position
+        seen = (jnp.arange(cache.keys.shape[1]) <= place)[None]
 
         def layer(x, layer_state):
             block, keys, values = layer_state
             queries, new_keys, new_values = block.project(x, position[None])
-            keys = jax.lax.dynamic_update_slice_in_dim(keys, new_keys, position, axis=0)
-            values = jax.lax.dynamic_update_slice_in_dim(values, new_values, position, axis=0)
+            keys = jax.lax.dynamic_update_slice_in_dim(keys, new_keys, place, axis=0)
+            values = jax.lax.dynamic_update_slice_in_dim(values, new_values, place, axis=0)
             return block.finish(x, attend(queries, keys, values, seen)), (keys, values)
 
         x, (keys, values) = jax.lax.scan(

@@ -1,8 +1,10 @@
 """The studies themselves. STUDIES is the only list."""
 
 from ..study import Study
+from .deep_and_wide import DEEP_AND_WIDE
 from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
+from .exchange_rate import EXCHANGE_RATE
 from .miniature import MINIATURE
 from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
@@ -10,6 +12,7 @@ from .sampler_error import SAMPLER_ERROR
 from .sudoku_orders import SUDOKU_ORDERS
 from .sudoku_trained import SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL
 from .table1 import DEMO, TABLE1
+from .thinning import THINNING
 from .widths import WIDTHS_STUDY
 
 STUDIES: dict[str, Study] = {
@@ -19,5 +22,6 @@ STUDIES: dict[str, Study] = {
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL, WIDTHS_STUDY),
         *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
+        *(EXCHANGE_RATE, DEEP_AND_WIDE, THINNING),
     )
 }

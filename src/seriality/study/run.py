@@ -27,7 +27,7 @@ import numpy as np
 
 from ..claims import CLAIMS
 from ..instance import Format
-from ..meter import Growth, growth, measure
+from ..meter import COST_VERSION, Growth, growth, measure
 from ..solvers import build
 from ..store import Record, Store, digest, finite
 from ..tasks.base import AbstractTask
@@ -146,6 +146,8 @@ class _Program:
             "depths": self.depths,
             "shared_depth": shared_depth(task),
             **costs(trial.solver, task),
+            "training_step": training_cost(trial.solver, task, training.batch),
+            "cost_version": COST_VERSION,
         }
 
 
@@ -315,6 +317,19 @@ def answer_cost(settings: Mapping[str, Any], task: AbstractTask) -> tuple[int, d
         passes, measured = _meter(settings, task.format, model)
         cost[model] = {"work": measured.work, "span": measured.span}
     return passes, cost
+
+
+def training_cost(settings: Mapping[str, Any], task: AbstractTask, batch: int) -> dict[str, int]:
+    """Metered work and span of the loss of a batch and its gradient, the optimiser's own step left out."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    solver = eqx.filter_eval_shape(lambda key: build(settings, task.format, key=key), key)
+    instances = jax.eval_shape(lambda key: task.sample(batch, key=key), key)
+
+    def step(solver, instances, key):
+        return eqx.filter_value_and_grad(lambda solver: solver.loss(instances, key=key))(solver)
+
+    cost = measure(step, solver, instances, key).cost
+    return {"work": cost.work, "span": cost.span}
 
 
 def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth, dict[int, int]]:

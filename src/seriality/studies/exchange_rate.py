@@ -1,0 +1,82 @@
+"""Depth against width at equal work: what does serial compute buy, and what would replace it? (claim C23)
+
+Transformers of 1 to 8 layers on lines of equal metered work: along a line the layers double and the width
+falls, so that depth is paid for with width. Work rises from line to line, so that at equal depth it is seen
+what width alone buys. All have one head, which lets widths be fine enough for lines of 5 %, and are trained
+alike. The most work is given to the shallow ones alone, to see whether width makes up for depth.
+
+`exchange_rate` is words over S5; the same grid on Rule 110 and on 4x4 Sudoku are studies of their own, as is
+that on circuits (`deep_and_wide`). Each has the control of its family.
+
+Shape chosen: points as plain numbers, which a test holds to `study.grid.iso_work`; rows are named by layers
+and width, and depth, span and work are read off the records. Rejected: a class of grids that meters its
+points whenever its trials are listed (seconds each time, and a list that depends on the meter); equal numbers
+of parameters in place of equal work (for one pass the two nearly agree, but not for loops or chains).
+
+What it does not show: what a width can express. A point is what was learnt in the steps given, all with one
+learning rate; by a pilot on the task (validation alone, one seed) 2e-3 and 4e-3 do alike at 1, 4 and 8
+layers.
+"""
+
+from typing import Any
+
+from ..study import CONTROL, SERIAL, Study, Training, Trial
+from ..tasks import AbstractTask, Words
+from .table1 import training
+
+Lines = dict[int, dict[int, int]]
+"""By the work of a line: the width by layers."""
+WORDS: Lines = {
+    1_180_000: {1: 48, 2: 34, 4: 24, 8: 16},
+    2_290_000: {1: 68, 2: 48, 4: 34, 8: 24},
+    4_450_000: {1: 98, 2: 70, 4: 48, 8: 34},
+    8_900_000: {1: 140, 2: 100},
+}
+AUTOMATON: Lines = {
+    2_112_000: {1: 50, 2: 34, 4: 24, 8: 16},
+    4_379_000: {1: 74, 2: 50, 4: 36, 8: 24},
+}
+SUDOKU: Lines = {
+    2_112_000: {1: 50, 2: 34, 4: 24, 8: 16},
+    4_379_000: {1: 74, 2: 50, 4: 36, 8: 24},
+}
+
+
+def single_pass(layers: int, width: int) -> dict[str, Any]:
+    """Settings of a point."""
+    network = {"name": "Transformer", "width": width, "layers": layers, "heads": 1, "causal": False}
+    return {"name": "SinglePass", "network": network}
+
+
+def trials(
+    study: str, family: str, task: AbstractTask, lines: Lines, regime: Training, seeds: int
+) -> list[Trial]:
+    """Every point on the task and its control, every seed."""
+    return [
+        Trial(
+            study, f"{layers} x {width}", family, role, each, single_pass(layers, width), regime, rate, seed
+        )
+        for role, each in ((SERIAL, task), (CONTROL, task.control))
+        if each is not None
+        for widths in lines.values()
+        for layers, width in widths.items()
+        for rate in regime.learning_rates
+        for seed in range(seeds)
+    ]
+
+
+def _study(name: str, title: str, family: str, task: AbstractTask, lines: Lines, regime: Training) -> Study:
+    def every(seeds: int) -> list[Trial]:
+        return trials(name, family, task, lines, regime, seeds)
+
+    return Study(name, title, ("C23",), 5, every)
+
+
+EXCHANGE_RATE = _study(
+    "exchange_rate",
+    "Depth against width at equal work on words over S5: the exchange rate",
+    "words",
+    Words("S5", length=16),
+    WORDS,
+    training(2, 4, 8, 16, steps=2400, learning_rates=(4e-3,)),
+)
