@@ -384,8 +384,8 @@ CLAIMS = {
                 "mean absolute difference of predicted and measured accuracy of the one left out.",
                 f"Seen: the law of both has at most {1 - LESS_ERROR:.0%} of the error of the law of work, "
                 f"and the {CONFIDENCE:.0%} interval of the difference of errors (bootstrap over "
-                "configurations and seeds) lies below 0. Not seen: the interval lies above 0, or the law of "
-                f"work alone errs by less than {NO_MATTER:.0%}.",
+                "configurations, whose seeds go with them) lies below 0. Not seen: the interval lies above "
+                f"0, or the law of work alone errs by less than {NO_MATTER:.0%}.",
                 "Control: on two registers, where one pass sees the answer, the law of both is nearer by "
                 f"less than {NO_MATTER:.0%}, and some configuration is at least {ACCURACY:.0%} right at 16 "
                 "letters.",
