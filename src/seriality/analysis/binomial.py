@@ -40,7 +40,8 @@ def maximise(
     `start` are weights and a lapse near the answer. A fit is done when a step would gain less than
     `tolerance` in log-likelihood. A RuntimeError says that it was not after 300 steps.
 
-    >>> weights, lapse = maximise(np.ones((1, 1)), np.full((1, 1), 30), np.full((1, 1), 40), lapse=0, ridge=1e-9)
+    >>> right, tries = np.array([[30.0]]), np.array([[40.0]])
+    >>> weights, _ = maximise(np.ones((1, 1)), right, tries, lapse=0, ridge=1e-9)
     >>> float(expit(weights[0, 0]).round(6))
     0.75
     """
@@ -127,16 +128,19 @@ def _climb(design, pairs, successes, tries, weights, chance, lapse, ridge, toler
         slope -= strength * (here - centre)
         bend += np.diag(strength)
         step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        open_ = (slope * step).sum(axis=1) > 2 * tolerance
+        gain = (slope * step).sum(axis=1)
+        open_ = gain > 2 * tolerance
         going, here, step, right, n = going[open_], here[open_], step[open_], right[open_], n[open_]
-        high = high[open_]
+        high, gain = high[open_], gain[open_]
         share = np.ones((len(going), 1))
         there, reached, risen = here, high, open_[open_]
         for _ in range(30):
             there = here + share * step
             now = parts(there)
             reached = height(there, right, n - right, *now[:2])
-            risen = reached >= high
+            # The curvature promises half of `gain`. Less than a third: the step was too long, and would go to
+            # and fro.
+            risen = reached - high >= share[:, 0] * gain / 3
             if risen.all():
                 break
             share[~risen] /= 2

@@ -14,10 +14,9 @@ or of work, is held out and its accuracies at every depth are predicted by the r
 level is extrapolated to.
 
 What is reported is the mean absolute error of accuracy and the log loss: minus the log-likelihood of a try,
-in nats, of which the entropy of the answers is no law's fault. A difference is paired by unit, and
-its interval comes
-from resampling units. The seeds and tries of a unit are held out with it, so resampling units holds their noise too;
-drawing seeds besides would count it twice.
+in nats, of which the entropy of the answers is no law's fault. A difference is paired by unit, and its
+interval comes from resampling units. The seeds and tries of a unit are held out with it, so resampling units
+holds their noise too; drawing seeds besides would count it twice.
 
 What it does not say: that span causes accuracy (configurations differ in more than both), that the law holds
 beyond the grid, or that the form is right. It says which variables predict better here. Predictions of

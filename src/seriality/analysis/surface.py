@@ -15,9 +15,11 @@ The range of a surface is the convex hull of the measured (s, w), between the le
 Outside of it every answer is NaN.
 
 Intervals are percentiles over resampled seeds (`observations`). They hold the noise of seeds and of tries,
-not what the form of eta misses: `Surface.error` says how far the surface lies from what was measured, and
-`crossing` asks the same without any form. Accuracy is a property of trained solvers: what was not learnt is
-not told from what cannot be.
+not what the form of eta misses: where accuracy is the lesser of what span and what work allow, with a sharp
+bend, a surface that is smooth is wrong with small intervals. So a rate is refused where the surface misses
+the accuracies measured around it by more than `MISFIT` beyond the noise; `crossing` asks the same without any
+form. A lesser miss is not seen, and may move a rate by as much as that miss is worth in doublings of work.
+Accuracy is a property of trained solvers: what was not learnt is not told from what cannot be.
 """
 
 import math
@@ -35,6 +37,9 @@ from .observations import Cells, Observations, one_line
 
 INTERACTIONS = ("span depth", "work depth", "span work")
 ROUNDING = 1e-9
+MISFIT = 0.05
+"""Of accuracy: the root mean square by which the surface may miss what was measured, beyond the noise of
+seeds."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Surface:
     """The first row is of the observations themselves."""
     lapse: Float[np.ndarray, " 1+resamples"]
     cells: Cells = field(repr=False)
+    residual: Float[np.ndarray, " cells"] = field(repr=False)
+    """Measured accuracy less the fitted."""
+    noise: Float[np.ndarray, " cells"] = field(repr=False)
+    """The variance of the residual over resamples."""
 
     def accuracy(
         self,
@@ -91,7 +100,9 @@ class Surface:
         where the contour lies. The work at half the span is sought within the range. The statuses follow the
         rules of `exchange`; "not identified" is said besides where fewer than two spans or works were
         measured or both lie on one line, where depth, span or half the span are outside the range, and where
-        the accuracy is above the ceiling that the lapse leaves or is not crossed at this span.
+        the accuracy is above the ceiling that the lapse leaves or is not crossed at this span, and where the
+        surface misses the accuracies measured at these spans and this depth, or next to them, by more than
+        `MISFIT`.
         """
         self._check(accuracy)
         where = f"accuracy {accuracy:g} at depth {depth:g}, span {span:g} halved"
@@ -116,14 +127,11 @@ class Surface:
             confidence=self.confidence,
         )
 
-    @cached_property
-    def error(self) -> tuple[float, float]:
-        """How far the surface lies from the measured accuracies (of a configuration at a depth): mean and
-        most."""
-        c = self.cells
-        fitted = self.accuracy(c.depth, c.span, c.work).estimate
-        off = np.abs(fitted - c.successes / c.tries)
-        return float(off.mean()), float(off.max())
+    def misfit(self, where: Shaped[np.ndarray, " cells"] | None = None) -> float:
+        """By how much the surface misses the accuracies of these cells (a mask; all if None) beyond the noise
+        of seeds: the root of the mean squared residual less its variance, 0 if that is more."""
+        chosen = np.ones(self.residual.shape, bool) if where is None else where
+        return float(np.sqrt(max(0.0, np.mean(self.residual[chosen] ** 2 - self.noise[chosen]))))
 
     @cached_property
     def falling(self) -> float:
@@ -149,7 +157,10 @@ class Surface:
             if np.isnan(self._section(place)[0]).any():
                 return f"{name} is outside the spans measured, {c.span.min():g} to {c.span.max():g}"
         if not np.isnan(start).any():
-            return None
+            missed = self.misfit(_around(c.depth, d, d) & _around(c.span, half, s))
+            if missed <= MISFIT:
+                return None
+            return f"the surface misses the accuracies around it by {missed:.3f} beyond noise; see crossing"
         if accuracy >= 1 - self.lapse[0]:
             return f"the ceiling is {1 - self.lapse[0]:.3f}, what the lapse leaves"
         everywhere = self.accuracy(np.full(c.span.shape, 2.0 ** d[0]), c.span, c.work).estimate
@@ -249,6 +260,8 @@ def fit(
     start = (weights[0], float(kept[0]))
     # A gain of 1e-6 moves a weight by a thousandth of its own deviation.
     drawn = maximise(design, successes, tries, start=start, tolerance=1e-6, **model)
+    residual = cells.successes / cells.tries - probability(weights @ design.T, kept[:, None], chance=chance)
+    scattered = successes / tries - probability(drawn[0] @ design.T, drawn[1][:, None], chance=chance)
     return Surface(
         chance=float(chance),
         confidence=confidence,
@@ -256,6 +269,8 @@ def fit(
         weights=np.concatenate([weights, drawn[0]]),
         lapse=np.concatenate([kept, drawn[1]]),
         cells=cells,
+        residual=residual[0],
+        noise=np.var(scattered, axis=0),
     )
 
 
@@ -264,6 +279,14 @@ def _centred(cells: Cells, d: np.ndarray, s: np.ndarray, w: np.ndarray) -> list[
     measured = (cells.depth, cells.span, cells.work)
     middles = (np.mean(np.log2([m.min(), m.max()])) for m in measured)
     return [values - middle for values, middle in zip((d, s, w), middles, strict=True)]
+
+
+def _around(measured: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Which cells lie from `low` to `high` in log2, or next to them on either side."""
+    places = np.log2(measured.astype(float))
+    first = places[places <= low + ROUNDING].max()
+    last = places[places >= high - ROUNDING].min()
+    return (places >= first) & (places <= last)
 
 
 def _terms(places: list[np.ndarray], interactions: Collection[str]) -> np.ndarray:
