@@ -1,5 +1,10 @@
-"""From records to statements: intervals, reach, the rows of Table 1, findings. NumPy and SciPy, no JAX."""
+"""From records to statements: intervals, reach, the rows of Table 1, the exchange of serial and parallel
+compute, findings. NumPy and SciPy, no JAX."""
 
+from .crossing import Crossing as Crossing
+from .crossing import crossing as crossing
+from .exchange import Band as Band
+from .exchange import ExchangeRate as ExchangeRate
 from .finding import Finding as Finding
 from .finding import Panel as Panel
 from .finding import Point as Point
@@ -8,8 +13,15 @@ from .intervals import Interval as Interval
 from .intervals import bootstrap as bootstrap
 from .intervals import median as median
 from .intervals import wilson as wilson
+from .laws import LawComparison as LawComparison
+from .laws import Loss as Loss
+from .laws import compare as compare
+from .observations import Observations as Observations
+from .observations import one_version as one_version
 from .reach import reach as reach
 from .readers import READERS as READERS
+from .surface import Surface as Surface
+from .surface import fit as fit
 from .table import CONTROL as CONTROL
 from .table import PAIR_RULE as PAIR_RULE
 from .table import SERIAL as SERIAL
