@@ -1,5 +1,5 @@
 """Intervals: Wilson's for a proportion, the percentile bootstrap for a statistic over seeds, Student's t for
-a mean.
+a mean, Welch's for the difference of two.
 
 Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22, 209-212.
 Efron, B. (1979). Bootstrap methods: another look at the jackknife. Annals of Statistics 7, 1-26.
@@ -89,6 +89,30 @@ def student(values: Num[np.ndarray, " seeds"], *, confidence: float = 0.95) -> I
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / values.size**0.5)
     half = error * float(stdtrit(values.size - 1, (1 + confidence) / 2))
     return Interval(mean, mean - half, mean + half)
+
+
+def welch(
+    one: Num[np.ndarray, " seeds"], other: Num[np.ndarray, " seeds"], *, confidence: float = 0.95
+) -> Interval:
+    """The mean of `other` less that of `one`, two or more values each, with Welch's t interval for unequal
+    variances. Where neither varies the interval has no width.
+
+    Welch, B. L. (1947). The generalization of "Student's" problem when several different population variances
+    are involved. Biometrika 34, 28-35.
+
+    >>> found = welch(np.array([0.1, 0.2, 0.3]), np.array([0.5, 0.6, 0.7]))
+    >>> round(found.estimate, 4), round(found.low, 4)
+    (0.4, 0.1733)
+    """
+    if min(one.size, other.size) < 2:
+        raise ValueError(f"a t interval needs two values or more: got {one.size} and {other.size}")
+    gain = float(np.mean(other) - np.mean(one))
+    errors = [float(np.var(each, ddof=1)) / each.size for each in (one, other)]
+    if not sum(errors):
+        return Interval(gain, gain, gain)
+    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (one.size - 1) + errors[1] ** 2 / (other.size - 1))
+    half = sum(errors) ** 0.5 * float(stdtrit(freedom, (1 + confidence) / 2))
+    return Interval(gain, gain - half, gain + half)
 
 
 def _resamples(count: int) -> np.ndarray:

@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 
 from ..finding import Finding
 from ..table import RecordLike
-from . import depth_of_one, derandomised, plateau, sampler_error, sudoku_orders, widths
+from . import (
+    deep_and_wide,
+    depth_of_one,
+    derandomised,
+    exchange_rate,
+    plateau,
+    sampler_error,
+    sudoku_orders,
+    thinning,
+    widths,
+)
 
 READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {
     "sampler_error": sampler_error.read,
@@ -20,5 +30,8 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "escapes_small": plateau.read_escapes,
     "sudoku_trained": plateau.read_sudoku,
     "sudoku_trained_small": plateau.read_sudoku,
+    "exchange_rate": exchange_rate.read,
+    "deep_and_wide": deep_and_wide.read,
+    "thinning": thinning.read,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
