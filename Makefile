@@ -25,6 +25,7 @@ benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/meter.py --keep
 	@$(BIN)/python benchmarks/tasks.py --keep
 	@$(BIN)/python benchmarks/circuits.py --keep
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/surface.py --keep
 	@$(BIN)/python benchmarks/tasks.py --soak --keep
 
 clean:

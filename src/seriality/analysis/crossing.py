@@ -4,8 +4,9 @@ For each level of span, accuracy at one depth is taken to rise with work and not
 over the works that were measured with it (Barlow, R. E., Bartholomew, D. J., Bremner, J. M. & Brunk, H. D.
 (1972). Statistical Inference under Order Restrictions. Wiley), straight in log2 work between them. Two
 neighbouring levels give a rate. It needs several works at each span, uses nothing of other depths or levels,
-and so has wider intervals than the fitted surface, beside which it stands as a check. Spans less than a tenth
-of a doubling apart are one level.
+and so has wider intervals than the fitted surface, beside which it stands as a check. With two seeds of each
+configuration the intervals are too short, because few configurations decide where a level crosses. Spans less
+than a tenth of a doubling apart are one level.
 """
 
 from dataclasses import dataclass

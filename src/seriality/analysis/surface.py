@@ -18,8 +18,9 @@ Intervals are percentiles over resampled seeds (`observations`). They hold the n
 not what the form of eta misses: where accuracy is the lesser of what span and what work allow, with a sharp
 bend, a surface that is smooth is wrong with small intervals. So a rate is refused where the surface misses
 the accuracies measured around it by more than `MISFIT` beyond the noise; `crossing` asks the same without any
-form. A lesser miss is not seen, and may move a rate by as much as that miss is worth in doublings of work.
-Accuracy is a property of trained solvers: what was not learnt is not told from what cannot be.
+form. A lesser miss is not seen: with a soft bend the interval of a rate may leave out the truth. Give a rate
+only beside its `crossing`. Accuracy is a property of trained solvers: what was not learnt is not told from
+what cannot be.
 """
 
 import math
@@ -49,9 +50,9 @@ class Surface:
     chance: float
     confidence: float
     interactions: tuple[str, ...]
-    weights: Float[np.ndarray, "1+resamples terms"]
+    weights: Float[np.ndarray, "fits terms"]
     """The first row is of the observations themselves."""
-    lapse: Float[np.ndarray, " 1+resamples"]
+    lapse: Float[np.ndarray, " fits"]
     cells: Cells = field(repr=False)
     residual: Float[np.ndarray, " cells"] = field(repr=False)
     """Measured accuracy less the fitted."""
