@@ -4,7 +4,12 @@ from ..study import Study
 from .deep_and_wide import DEEP_AND_WIDE
 from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
-from .exchange_rate import EXCHANGE_RATE
+from .exchange_rate import (
+    EXCHANGE_RATE,
+    EXCHANGE_RATE_AUTOMATON,
+    EXCHANGE_RATE_LARGE,
+    EXCHANGE_RATE_SUDOKU,
+)
 from .miniature import MINIATURE
 from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
@@ -22,6 +27,7 @@ STUDIES: dict[str, Study] = {
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL, WIDTHS_STUDY),
         *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
-        *(EXCHANGE_RATE, DEEP_AND_WIDE, THINNING),
+        *(EXCHANGE_RATE, EXCHANGE_RATE_AUTOMATON, EXCHANGE_RATE_SUDOKU, EXCHANGE_RATE_LARGE),
+        *(DEEP_AND_WIDE, THINNING),
     )
 }

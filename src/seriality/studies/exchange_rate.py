@@ -21,7 +21,7 @@ layers.
 from typing import Any
 
 from ..study import CONTROL, SERIAL, Study, Training, Trial
-from ..tasks import AbstractTask, Words
+from ..tasks import AbstractTask, ElementaryAutomaton, Sudoku, Words
 from .table1 import training
 
 Lines = dict[int, dict[int, int]]
@@ -34,11 +34,17 @@ WORDS: Lines = {
 }
 AUTOMATON: Lines = {
     2_112_000: {1: 50, 2: 34, 4: 24, 8: 16},
-    4_379_000: {1: 74, 2: 50, 4: 36, 8: 24},
+    3_676_000: {1: 66, 2: 46, 4: 32, 8: 22},
+    6_588_000: {1: 90, 2: 64, 4: 44, 8: 30},
 }
 SUDOKU: Lines = {
-    2_112_000: {1: 50, 2: 34, 4: 24, 8: 16},
-    4_379_000: {1: 74, 2: 50, 4: 36, 8: 24},
+    2_324_000: {1: 50, 2: 36, 4: 24, 8: 16},
+    3_980_000: {1: 68, 2: 48, 4: 32, 8: 22},
+}
+LARGE: Lines = {
+    20_140_000: {1: 152, 2: 108, 4: 76, 8: 52, 16: 36},
+    45_320_000: {1: 232, 2: 164, 4: 116, 8: 80, 16: 56},
+    104_900_000: {1: 356, 2: 252, 4: 176, 8: 124, 16: 88},
 }
 
 
@@ -79,4 +85,28 @@ EXCHANGE_RATE = _study(
     Words("S5", length=16),
     WORDS,
     training(2, 4, 8, 16, steps=2400, learning_rates=(4e-3,)),
+)
+EXCHANGE_RATE_AUTOMATON = _study(
+    "exchange_rate_automaton",
+    "The study exchange_rate on Rule 110 beside Rule 90",
+    "automaton",
+    ElementaryAutomaton(rule=110, width=13, steps=5),
+    AUTOMATON,
+    training(1, 2, 4, 5, steps=2400, learning_rates=(2e-3,)),
+)
+EXCHANGE_RATE_SUDOKU = _study(
+    "exchange_rate_sudoku",
+    "The study exchange_rate on 4x4 Sudoku: rounds of singles beside a lookup",
+    "Sudoku",
+    Sudoku(side=4, rounds=3),
+    SUDOKU,
+    training(1, 2, 3, steps=3000, learning_rates=(2e-3,)),
+)
+EXCHANGE_RATE_LARGE = _study(
+    "exchange_rate_large",
+    "The study exchange_rate at a size for one GPU: words of 32 letters, up to 16 layers",
+    "words",
+    Words("S5", length=32),
+    LARGE,
+    training(2, 4, 8, 16, 32, steps=12_000, learning_rates=(2e-3,)),
 )

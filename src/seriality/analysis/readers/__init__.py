@@ -31,6 +31,9 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "sudoku_trained": plateau.read_sudoku,
     "sudoku_trained_small": plateau.read_sudoku,
     "exchange_rate": exchange_rate.read,
+    "exchange_rate_automaton": exchange_rate.read,
+    "exchange_rate_sudoku": exchange_rate.read,
+    "exchange_rate_large": exchange_rate.read,
     "deep_and_wide": deep_and_wide.read,
     "thinning": thinning.read,
 }
