@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from seriality.study.run import processor
+from seriality.study.provenance import processor
 
 RESULTS = Path(__file__).parent / "results"
 

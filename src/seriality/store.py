@@ -193,6 +193,20 @@ class Store:
         where, values = ("", ()) if study is None else (" WHERE study = ?", (study,))
         return {id for (id,) in self._fetch(f"SELECT id FROM record{where}", values)}
 
+    def held(self, ids: Iterable[str]) -> set[str]:
+        """Which of these ids have a record. Looked up one by one: the cost does not grow with the store."""
+        return {id for id in ids if self._fetch("SELECT 1 FROM record WHERE id = ?", (id,))}
+
+    def failed(self, study: str) -> set[str]:
+        """The ids of the trials of a study that were recorded as failed, and have no record of their own."""
+        rows = self._fetch(
+            "SELECT failed FROM (SELECT json_extract(settings, '$.failed') AS failed FROM record"
+            " WHERE study = ?) WHERE failed IS NOT NULL",
+            (study,),
+        )
+        failed = {id for (id,) in rows}
+        return failed - self.held(failed)
+
     def __len__(self) -> int:
         return self._fetch("SELECT COUNT(*) FROM record")[0][0]
 

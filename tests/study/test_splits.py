@@ -11,7 +11,7 @@ import pytest
 
 from seriality.instance import PAD
 from seriality.study import Training
-from seriality.study.run import EVALUATION_KEY
+from seriality.study.evaluate import EVALUATION_KEY
 from seriality.study.splits import SMALLEST_SPACE, TEST, TRAIN, VALIDATION, draw, shared_depth, split_of
 from seriality.tasks import (
     TASKS,

@@ -19,7 +19,7 @@ from seriality.store import Store
 from seriality.studies import STUDIES
 from seriality.studies.table1 import FAMILIES, ROWS
 from seriality.study import CONTROL, SERIAL, Training, Trial, run
-from seriality.study.run import costs, span_growth
+from seriality.study.costs import costs, span_growth
 from seriality.study.train import depths_of
 from seriality.tasks import ElementaryAutomaton, Words, monoid
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..solvers import build
 from ..study import CONTROL, SERIAL, Experiment, Study, Training
-from ..study.run import EVALUATION_KEY
+from ..study.evaluate import EVALUATION_KEY
 from ..study.splits import TEST, draw
 from ..study.train import Trainer
 from ..tasks import Words

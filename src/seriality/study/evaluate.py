@@ -15,6 +15,9 @@ from ..solvers.base import AbstractSolver
 from .splits import draw
 from .train import Replica, Trainer, answered_right, over_replicas
 
+EVALUATION_KEY = 0x5E71A1
+"""The seed of validation and test instances, the same for all."""
+
 
 def evaluator(
     trainer: Trainer,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..tasks.base import AbstractTask
-from .run import answer_cost
+from .costs import answer_cost
 from .trial import Training
 
 Settings = Mapping[str, Any]

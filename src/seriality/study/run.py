@@ -1,70 +1,30 @@
-"""Running a study: the trials that the store does not hold yet, one group at a time.
+"""Running a study: the trials that the store does not hold yet, on the workers of an executor.
 
-A group is trained together: on an accelerator the trials that differ in learning rate and seed alone; on a
-CPU, which gains nothing from that, each trial by itself. Its records are written in one transaction when it
-is done. So a process killed at any moment loses the running group at most, and the same command goes on.
+Records are written in one transaction a group, by this process alone, when the group is done. So a process
+killed at any moment loses the running groups at most, and the same command goes on. A group whose worker is
+lost is tried again on another; after so many losses its trials are recorded as failed and left alone, until
+they are asked for.
 """
 
 import dataclasses
-import datetime
-import importlib.metadata
-import os
-import platform
-import re
-import subprocess
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from ..claims import CLAIMS
-from ..instance import Format
-from ..meter import COST_VERSION, Growth, growth, measure
-from ..solvers import build
-from ..store import Record, Store, digest, finite
-from ..tasks.base import AbstractTask
-from .evaluate import evaluator
+from ..store import Record, Store, digest
+from .executors import AbstractExecutor, Job, Local
 from .experiment import Experiment
-from .splits import TEST, VALIDATION, shared_depth
-from .train import Trainer, depths_of
+from .provenance import environment
 from .trial import Study, Trial
 from .turns import Turns
+from .work import Progress
 
-EVALUATION_KEY = 0x5E71A1
-"""The seed of validation and test instances, the same for all."""
-GROWTH_LENGTHS = (32, 64, 128, 256)
-"""Prompt lengths, or the next that a task has, at which span is metered. Nothing is run at them. Where depth
-does not lengthen the prompt, or cannot grow so far, it is the task's layout with a longer prompt."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands: trial groups done of all, and the running group's step, loss and accuracy.
-
-    `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded"; of an
-    experiment it is "measuring" and "recorded".
-    `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
-    still.
-    """
-
-    groups_done: int
-    groups: int
-    trial: Trial | Experiment
-    phase: str
-    steps: int = 0
-    loss: float | None = None
-    accuracy: tuple[tuple[int, float], ...] = ()
-    solved: int = 0
-    diverged: int = 0
-    replicas: int = 0
+RETRIES = 3
+"""How often a trial is tried again after its worker was lost."""
 
 
 def groups(study: Study, seeds: int | None = None) -> list[list[Trial | Experiment]]:
@@ -82,323 +42,212 @@ def run(
     store: Store,
     *,
     seeds: int | None = None,
+    executor: AbstractExecutor | None = None,
+    retries: int = RETRIES,
+    retry_failed: bool = False,
     observe: Callable[[Progress], None] = lambda progress: None,
 ) -> int:
-    """Runs what is missing of a study; returns the number of records written.
+    """Runs what is missing of a study, in this process if no other `executor` is given; returns the number of
+    records written.
 
-    ValueError for fewer than one seed.
+    Trials recorded as failed are run again only with `retry_failed`. ValueError for fewer than one seed or
+    less than no retry; `executors.TrialError` if a trial's own code fails; `executors.ExecutorError` if the
+    workers cannot be had or all are lost with their cluster.
     """
+    faults = []
     if seeds is not None and seeds < 1:
-        raise ValueError(f"seeds is {seeds}, allowed is 1 or more, such as {study.seeds}")
+        faults.append(f"seeds is {seeds}, allowed is 1 or more, such as {study.seeds}")
+    if retries < 0:
+        faults.append(f"retries is {retries}, allowed is 0 or more, such as {RETRIES}")
+    if faults:
+        raise ValueError("; ".join(faults))
     every = groups(study, seeds)
     provenance = {
         **environment(),  # now: a commit made while this runs is not what runs
         "rules": {name: digest(dataclasses.asdict(CLAIMS[name])) for name in study.claims},
         "trials": sum(map(len, every)),
     }
-    alike: dict[str, list[tuple[int, list[Trial | Experiment]]]] = {}
-    for number, group in enumerate(every):
-        alike.setdefault(group[0].compiled, []).append((number, group))
-    program, written = None, 0
+    given_up = set() if retry_failed else store.failed(study.name)
+    driver = _Driver(study, store, len(every), retries, observe)
     with Turns(store.path) as turns:
-        # First what no other process compiles, then what none runs, then what is still missing.
-        for alone, wait in ((True, False), (False, False), (False, True)):
-            for compiled, numbered in alike.items():
-                if alone and not turns.take(compiled, wait=False):
-                    continue
-                for number, group in numbered:
-                    turn = group[0].id
-                    if not _missing(group, store) or not turns.take(turn, wait=wait):
-                        continue
-                    if pending := _missing(group, store):  # another process may have written them since
-                        first = pending[0]
-                        here = Progress(number, len(every), first, "compiling", replicas=len(pending))
-                        if isinstance(first, Experiment):
-                            written += _measure_and_write(first, provenance, store, observe, here)
-                        else:
-                            observe(here)
-                            if program is None or program.name != first.program:
-                                program = _Program(first, provenance)
-                            written += _run_and_write(program, pending, store, observe, here)
-                    turns.give_back(turn)
-                if alone:
-                    turns.give_back(compiled)
-    return written
+        waiting = _Waiting(every, store, turns, given_up)
+        if (job := waiting.take("", wait=True)) is None:
+            return 0
+        with (executor or Local()).open(provenance, driver.tell) as workers:
+            idle, programs = deque(range(workers.count)), [""] * workers.count
+            while True:
+                while job is not None:
+                    worker = idle.popleft()
+                    programs[worker] = job.compiled
+                    driver.begin(worker, job)
+                    workers.give(worker, job)
+                    job = waiting.take(programs[idle[0]], wait=False) if idle else None
+                for end in workers.ended():
+                    ran = driver.running[end.worker]
+                    idle.append(end.worker)
+                    if end.records is not None:
+                        driver.record(end.worker, end.records)
+                        waiting.done(ran)
+                    elif ran.attempt > retries:
+                        driver.give_up(end.worker, end.reason)
+                        waiting.done(ran)
+                    else:
+                        driver.lose(end.worker, end.reason)
+                        programs[end.worker] = ""
+                        waiting.put_back(ran)
+                job = waiting.take(programs[idle[0]], wait=not driver.running) if idle else None
+                if job is None and not driver.running:
+                    return driver.written
 
 
-def _missing(group: list[Trial | Experiment], store: Store) -> list:
-    present = store.ids(group[0].study)
-    return [trial for trial in group if trial.id not in present]
-
-
-class _Program:
-    """What trials share that differ in learning rate and seed alone: compiled once, used for all of them."""
-
-    def __init__(self, trial: Trial, provenance: dict[str, Any]):
-        self.name, self.provenance = trial.program, provenance
-        task, training = trial.task, trial.training
-        self.trainer = Trainer(task, lambda key: build(trial.solver, task.format, key=key), training)
-        self.depths = depths_of(task)
-        self.count = evaluator(self.trainer, self.depths, training.test_instances)
-        asked_at = trial.asked_at or self.depths
-        self.answering = {name: _Variant(self, settings, task, asked_at) for name, settings in trial.variants}
-        self.outcome = {
-            "depths": self.depths,
-            "shared_depth": shared_depth(task),
-            **costs(trial.solver, task),
-            "training_step": training_cost(trial.solver, task, training.batch),
-            "cost_version": COST_VERSION,
-        }
-
-
-class _Variant:
-    """The trained network under other dials of its solver: how it answers, and what an answer costs."""
+class _Driver:
+    """What runs, and what is written: the only one who writes."""
 
     def __init__(
-        self, program: "_Program", settings: Mapping[str, Any], task: AbstractTask, depths: tuple[int, ...]
+        self,
+        study: Study,
+        store: Store,
+        groups: int,
+        retries: int,
+        observe: Callable[[Progress], None],
     ):
-        solver = build(settings, task.format, key=jax.random.key(0))
-        own, static = eqx.partition(solver, eqx.is_inexact_array)
-        structure = jax.tree.structure(own)  # the same leaves in their order, with other dials around them
-        trainer, tries = program.trainer, program.trainer.training.test_instances
+        self.study, self.store, self.groups, self.observe = study, store, groups, observe
+        self.running: dict[int, Job] = {}
+        self.here: dict[int, Progress] = {}
+        self.written = 0
 
-        def solver_of(parameters):
-            return eqx.combine(jax.tree.unflatten(structure, jax.tree.leaves(parameters)), static)
-
-        self.count = evaluator(trainer, depths, tries, solver_of)
-        passes, cost = answer_cost(settings, task)
-        self.outcome = {"depths": list(depths), "passes": passes, "cost": cost}
-
-
-def _measure_and_write(
-    trial: Experiment,
-    provenance: dict[str, Any],
-    store: Store,
-    observe: Callable[[Progress], None],
-    here: Progress,
-) -> int:
-    """The number of records written for an experiment."""
-    _tell(observe, here, phase="measuring")
-    started = time.perf_counter()
-    outcome = finite(trial.measure())
-    record = Record(trial.id, trial.study, trial.settings(), outcome, provenance | _ended(started))
-    written = store.add([record])
-    _tell(observe, here, groups_done=here.groups_done + 1, phase="recorded")
-    return written
-
-
-def _ended(started: float) -> dict[str, Any]:
-    """When a computation ended and how long it took, for its record."""
-    return {
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "wall_s": round(time.perf_counter() - started, 2),
-    }
-
-
-def _run_and_write(
-    program: _Program, pending: list[Trial], store: Store, observe: Callable[[Progress], None], here: Progress
-) -> int:
-    """The number of records written for a group's pending trials."""
-    records = _run_group(program, pending, partial(_tell, observe, here))
-    written = store.add(records)
-    outcomes = [record.outcome for record in records]
-    _tell(
-        observe,
-        here,
-        groups_done=here.groups_done + 1,
-        phase="recorded",
-        steps=max(outcome["steps_run"] for outcome in outcomes),
-        solved=sum(outcome["solved"] for outcome in outcomes),
-        diverged=sum(outcome["diverged"] for outcome in outcomes),
-    )
-    return written
-
-
-def _tell(observe: Callable[[Progress], None], here: Progress, **now: Any) -> None:
-    observe(dataclasses.replace(here, **now))
-
-
-def _run_group(program: _Program, trials: list[Trial], observe: Callable[..., None]) -> list[Record]:
-    """Trains and evaluates trials of one program together."""
-    started = time.perf_counter()
-    trainer, training = program.trainer, program.trainer.training
-    keys = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 3))(
-        jnp.array([trial.seed for trial in trials])
-    )
-    rates = jnp.array([trial.learning_rate for trial in trials])
-    start = replicas = trainer.replicas(keys[:, 0])
-    curve: dict[str, list] = {"step": [], "loss": [], "accuracy": [], "depth": []}
-    first_chunk_s = 0.0
-    for steps, replicas, gate in trainer.run(start, keys[:, 1:], rates):
-        loss, depth, accuracy = (np.asarray(value) for value in gate)
-        for name, value in zip(curve, (steps, loss, accuracy, depth), strict=True):
-            curve[name].append(value)
-        first_chunk_s = first_chunk_s or time.perf_counter() - started
-        observe(
-            phase="training",
-            steps=steps,
-            loss=float(np.nanmean(loss)) if np.isfinite(loss).any() else None,
-            accuracy=tuple(zip(depth.tolist(), accuracy.tolist(), strict=True)),
-            solved=int((np.asarray(replicas.stage) == len(training.stages)).sum()),
+    def begin(self, worker: int, job: Job) -> None:
+        self.running[worker] = job
+        self.here[worker] = Progress(
+            job.number, self.groups, job.trials[0], "waiting", replicas=len(job.trials), worker=worker
         )
-    observe(phase="evaluating", steps=training.steps)
-    key = jax.random.key(EVALUATION_KEY)
-    successes = {
-        name: np.asarray(program.count(replicas, jnp.array(split), key))
-        for name, split in (("validation", VALIDATION), ("test", TEST))
+
+    def tell(self, worker: int, **now: Any) -> None:
+        self.observe(dataclasses.replace(self.here[worker], **now))
+
+    def record(self, worker: int, records: list[Record]) -> None:
+        self.written += self.store.add(records)
+        outcomes = [record.outcome for record in records if "steps_run" in record.outcome]
+        trained = {
+            "steps": max(outcome["steps_run"] for outcome in outcomes),
+            "solved": sum(outcome["solved"] for outcome in outcomes),
+            "diverged": sum(outcome["diverged"] for outcome in outcomes),
+        } if outcomes else {}  # fmt: skip
+        self._end(worker, phase="recorded", **trained)
+
+    def lose(self, worker: int, reason: str) -> None:
+        self._end(worker, phase="lost", reason=reason)
+
+    def give_up(self, worker: int, reason: str) -> None:
+        """Record the trials as failed: under an id of their own, so that they may still be run."""
+        job = self.running[worker]
+        self.store.add(failure(trial, attempts=job.attempt, reason=reason) for trial in job.trials)
+        self._end(worker, phase="failed", reason=reason)
+
+    def _end(self, worker: int, **now: Any) -> None:
+        job = self.running.pop(worker)
+        self.tell(worker, groups_done=job.number + (now["phase"] != "lost"), **now)
+
+
+def failure(trial: Trial | Experiment, *, attempts: int, reason: str) -> Record:
+    """The record that a trial was lost with its worker so many times. It is no result: its id is not the
+    trial's."""
+    settings = {
+        "study": trial.study,
+        "failed": trial.id,
+        "attempts": attempts,
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "trial": trial.settings(),
     }
-    variants = {
-        name: np.asarray(variant.count(replicas, jnp.array(TEST), key))
-        for name, variant in program.answering.items()
-    }
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(replicas.parameters)) // len(trials)
-    shared = program.outcome | {"parameters": parameters}
-    provenance = {
-        **program.provenance,
-        **_ended(started),
-        "first_chunk_s": round(first_chunk_s, 2),
-        "together": len(trials),
-    }
-    records = []
-    tries = [training.test_instances] * len(program.depths)
-    for place, trial in enumerate(trials):
-        outcome = shared | {
-            split: {"successes": right[place], "tries": tries} for split, right in successes.items()
-        }
-        if variants:
-            outcome["answering"] = {
-                name: {
-                    "test": {"successes": right[place], "tries": tries[: right.shape[1]]},
-                    **program.answering[name].outcome,
-                }
-                for name, right in variants.items()
-            }
-        run_for = int(replicas.steps_run[place])
-        chunks = -(-run_for // training.chunk) or 1
-        outcome |= {
-            "diverged": bool(replicas.diverged[place]),
-            "stage": int(replicas.stage[place]),
-            "solved": int(replicas.stage[place]) == len(training.stages),
-            "steps_run": run_for,
-            "curve": {
-                "step": curve["step"][:chunks],
-                **{
-                    name: np.round([row[place] for row in curve[name][:chunks]], 4)
-                    for name in ("loss", "accuracy", "depth")
-                },
-            },
-        }
-        records.append(Record(trial.id, trial.study, trial.settings(), finite(outcome), provenance))
-    return records
+    return Record(digest(settings), trial.study, settings, {"reason": reason}, {})
 
 
-def costs(settings: Mapping[str, Any], task: AbstractTask) -> dict[str, Any]:
-    """What one answer of a solver costs on a task, metered, and how its span grows with prompt length."""
-    passes, cost = answer_cost(settings, task)
-    law, spans = span_growth(settings, task)
-    return {
-        "passes": passes,
-        "cost": cost,
-        "growth": {
-            "law": law.law,
-            "formula": law.formula,
-            "parallel": law.parallel,
-            "lengths": list(spans),
-            "spans": list(spans.values()),
-            "cost_model": "unit",
-        },
-    }
+class _Waiting:
+    """The groups that are still to be run, by the program that they compile.
 
+    A worker is given groups of the program it has, then of one that no worker of any process is at, then
+    whatever is left. Groups that another process has a turn at come last.
+    """
 
-def answer_cost(settings: Mapping[str, Any], task: AbstractTask) -> tuple[int, dict[str, dict[str, int]]]:
-    """The passes behind one answer, and its metered work and span by cost model."""
-    passes, cost = 0, {}
-    for model in ("layer", "unit"):
-        passes, measured = _meter(settings, task.format, model)
-        cost[model] = {"work": measured.work, "span": measured.span}
-    return passes, cost
+    def __init__(
+        self,
+        every: Iterable[list[Trial | Experiment]],
+        store: Store,
+        turns: Turns,
+        given_up: set[str],
+    ):
+        self.store, self.turns = store, turns
+        self.by_program: OrderedDict[str, deque[Job]] = OrderedDict()
+        self.workers_at: dict[str, int] = {}
+        for number, group in enumerate(every):
+            if trials := [trial for trial in group if trial.id not in given_up]:
+                compiled = trials[0].compiled
+                self.by_program.setdefault(compiled, deque()).append(Job(number, trials, compiled))
 
+    def take(self, program: str, *, wait: bool) -> Job | None:
+        """The next group for a worker that has this program; None if there is none that may be run now. If
+        `wait` is set, what other processes run is waited for."""
+        job = self._of(program, wait=False)
+        for alone in (True, False):
+            tried: set[str] = set()
+            while job is None and (other := self._next(tried, alone)) is not None:
+                job = self._of(other, wait=False)
+                tried.add(other)
+                if job is None and not self.workers_at.get(other):
+                    self.turns.give_back(other)
+        while job is None and wait and self.by_program:
+            job = self._of(next(iter(self.by_program)), wait=True)
+        return job
 
-def training_cost(settings: Mapping[str, Any], task: AbstractTask, batch: int) -> dict[str, int]:
-    """Metered work and span of the loss of a batch and its gradient, the optimiser's own step left out."""
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    solver = eqx.filter_eval_shape(lambda key: build(settings, task.format, key=key), key)
-    instances = jax.eval_shape(lambda key: task.sample(batch, key=key), key)
-
-    def step(solver, instances, key):
-        return eqx.filter_value_and_grad(lambda solver: solver.loss(instances, key=key))(solver)
-
-    cost = measure(step, solver, instances, key).cost
-    return {"work": cost.work, "span": cost.span}
-
-
-def span_growth(settings: Mapping[str, Any], task: AbstractTask) -> tuple[Growth, dict[int, int]]:
-    """The law by which a solver's metered span grows with prompt length, and the spans it is read from."""
-    spans = {}
-    for length in GROWTH_LENGTHS:
-        larger = _layout(task, length)
-        spans[larger.prompt_length] = _meter(settings, larger, "unit")[1].span
-    return growth(spans), spans
-
-
-def _layout(task: AbstractTask, length: int) -> Format:
-    """The layout of the smallest size of a task whose prompts are that long."""
-    sizes = range(1, length + 1)
-    try:
-        size = bisect_left(sizes, length, key=lambda size: task.resized(size).format.prompt_length)
-        return task.resized(sizes[size]).format
-    except (ValueError, IndexError):
-        return dataclasses.replace(task.format, prompt_length=length + task.format.answer_length)
-
-
-def _meter(settings, layout, model):
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    solver = eqx.filter_eval_shape(lambda key: build(settings, layout, key=key), key)
-    prompt = jax.ShapeDtypeStruct((layout.prompt_length,), jnp.int32)
-    measured = measure(lambda s, p, k: s.solve(p, key=k), solver, prompt, key, cost_model=model)
-    return solver.budget(layout.prompt_length), measured
-
-
-def environment() -> dict[str, Any]:
-    """Versions, commit, device and machine, for a record."""
-    device = jax.devices()[0]
-    packages = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "commit": _commit(),
-        "device": f"{device.platform}: {device.device_kind}",
-        "machine": f"{processor()}, {os.cpu_count()} cores",
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree, which the commit tells
-        return "not installed"
-
-
-def processor() -> str:
-    """The name of the processor, or its architecture where the system does not tell."""
-    try:
-        names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _commit() -> str | None:
-    """The commit of the source tree this module lies in, a plus sign if changed; None outside one."""
-    folder = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        if git("ls-files", "--error-unmatch", __file__) == "":
-            return None
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
-    except (OSError, subprocess.CalledProcessError):
+    def _next(self, tried: set[str], alone: bool) -> str | None:
+        """The first program that was not tried; if `alone`, that no worker of any process is at."""
+        for program in self.by_program:
+            if program in tried or (alone and self.workers_at.get(program)):
+                continue
+            if not alone or self.turns.take(program, wait=False):
+                return program
         return None
+
+    def _of(self, program: str, *, wait: bool) -> Job | None:
+        """The next group of a program of which this process gets the turn."""
+        jobs = self.by_program.get(program)
+        held = []
+        found = None
+        while jobs and found is None:
+            job = jobs.popleft()
+            if not (missing := self._missing(job)):
+                continue
+            if not self.turns.take(job.turn, wait=wait):
+                held.append(job)
+            elif missing := self._missing(job):  # another process may have written them since
+                found = job._replace(trials=missing)
+            else:
+                self.turns.give_back(job.turn)
+        if jobs is not None:
+            jobs.extendleft(reversed(held))
+            if not jobs:
+                del self.by_program[program]
+        if found is not None:
+            self.turns.take(program, wait=False)
+            self.workers_at[program] = self.workers_at.get(program, 0) + 1
+        return found
+
+    def _missing(self, job: Job) -> list[Trial | Experiment]:
+        present = self.store.held(trial.id for trial in job.trials)
+        return [trial for trial in job.trials if trial.id not in present]
+
+    def put_back(self, job: Job) -> None:
+        """To be tried again, before the others of its program."""
+        self._leave(job)
+        again = job._replace(attempt=job.attempt + 1)
+        self.by_program.setdefault(job.compiled, deque()).appendleft(again)
+
+    def done(self, job: Job) -> None:
+        self._leave(job)
+
+    def _leave(self, job: Job) -> None:
+        self.turns.give_back(job.turn)
+        self.workers_at[job.compiled] -= 1
+        if not self.workers_at[job.compiled]:
+            del self.workers_at[job.compiled]
+            self.turns.give_back(job.compiled)

@@ -9,7 +9,7 @@ of the same row if not, or else all.
 import math
 import time
 from collections.abc import Iterable, Sequence
-from statistics import fmean
+from dataclasses import dataclass, field
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,11 +20,26 @@ from rich.text import Text
 
 from ..store import Record
 from .experiment import Experiment
-from .run import Progress
 from .trial import Trial
+from .work import Progress
 
 BEGINS = ("compiling", "measuring")
 """The first phase of a training and of an experiment."""
+ENDS = ("recorded", "lost", "failed")
+SHOWN = 8
+"""The most workers that are shown line by line."""
+
+
+@dataclass
+class _Running:
+    """What is known of a worker's group: where it stands and since when."""
+
+    now: Progress
+    started: float
+    phase_started: float
+    first_step: tuple[int, float] | None = None
+    accuracy: dict[int, dict[int, float]] = field(default_factory=dict)
+    """By depth, then by replica, when last asked."""
 
 
 class Unheeded(Console):
@@ -48,19 +63,29 @@ class Watch:
         *,
         live: bool,
     ):
-        records = list(records)
-        present = {record.id for record in records}
         self.console = console
-        self.groups = groups
-        self.pending = [sum(trial.id not in present for trial in group) for group in groups]
+        self.trials = sum(map(len, groups))
         self.measured = _Measured()
+        present = set()
         for record in records:
+            present.add(record.id)
             self.measured.read(record)
-        self.started = self.phase_started = self.group_started = time.monotonic()
-        self.first_step: tuple[int, float] | None = None
-        self.now: Progress | None = None
-        self.accuracy: dict[int, dict[int, float]] = {}
+        self.pending: dict[int, int] = {}
+        self.kinds: dict[tuple[str, str, str], tuple[Trial | Experiment, int]] = {}
+        for place, group in enumerate(groups):
+            if left := sum(trial.id not in present for trial in group):
+                self.pending[place] = left
+                self._count(group[0], left)
+        self.started = time.monotonic()
+        self.running: dict[int, _Running] = {}
+        self.workers: set[int] = set()
         self.live = Live(self, console=console, refresh_per_second=8, transient=True) if live else None
+
+    def _count(self, trial: Trial | Experiment, more: int) -> None:
+        """Keep how many trials like this one are pending."""
+        kind = (trial.row, trial.family, trial.role)
+        one, count = self.kinds.get(kind, (trial, 0))
+        self.kinds[kind] = (one, count + more)
 
     def __enter__(self) -> "Watch":
         if self.live:
@@ -74,67 +99,93 @@ class Watch:
     def __call__(self, now: Progress) -> None:
         """Take note of where the run stands, and print the lines that stay."""
         moment = time.monotonic()
+        self.workers.add(now.worker)
         if now.phase in BEGINS:
-            self.group_started, self.first_step, self.accuracy = moment, None, {}
-        if self.now is None or now.phase != self.now.phase:
-            self.phase_started = moment
+            self.running[now.worker] = _Running(now, moment, moment)
+            if not self.live:
+                self._print(f"{self._name(now)}: {now.trial.plan}")
+            return
+        if now.phase in ENDS:
+            self._ended(now, moment)
+            return
+        here = self.running.setdefault(now.worker, _Running(now, moment, moment))
+        if now.phase != here.now.phase:
+            here.phase_started = moment
         if now.phase == "training":
-            self.first_step = self.first_step or (now.steps, moment)
+            here.first_step = here.first_step or (now.steps, moment)
             for replica, (depth, share) in enumerate(now.accuracy):
                 if not math.isnan(share):
-                    self.accuracy.setdefault(depth, {})[replica] = share
-        if now.phase == "recorded":
-            self.measured.add(now.trial, (moment - self.group_started) / now.replicas)
-            self.pending[now.groups_done - 1] = 0
-        self.now = now
-        if now.phase in BEGINS and not self.live:
-            self._print(f"{self._name(now)}: {now.trial.plan}")
-        if now.phase == "recorded":
-            self._print(self._end(now, moment - self.group_started))
+                    here.accuracy.setdefault(depth, {})[replica] = share
+        here.now = now
+
+    def _ended(self, now: Progress, moment: float) -> None:
+        here = self.running.pop(now.worker, None) or _Running(now, moment, moment)
+        took = moment - here.started
+        place = now.groups_done - 1
+        if now.phase == "lost":
+            self._print(f"{self._name(now)}: lost, {now.reason}; it is tried again")
+            return
+        if left := self.pending.pop(place, 0):
+            self._count(now.trial, -left)
+        if now.phase == "failed":
+            self._print(f"{self._name(now)}: recorded as failed, {now.reason}")
+            return
+        self.measured.add(now.trial, took / now.replicas)
+        self._print(self._end(now, here, took))
 
     def time_left_s(self) -> float | None:
         """The seconds that the rest is expected to take; None before anything is known."""
-        now, moment = self.now, time.monotonic()
-        running = now is not None and now.phase != "recorded"
-        rest, usual, current = 0.0, None, None
-        if now is not None and running:
-            current, elapsed = now.groups_done, moment - self.group_started
-            expected = self.measured.expect(now.trial)
-            if expected is not None:
-                expected *= now.replicas
-            elif isinstance(now.trial, Trial) and self.first_step and now.steps > self.first_step[0]:
-                steps, since = self.first_step
-                a_step = (self.phase_started if now.phase == "evaluating" else moment) - since
-                a_step /= now.steps - steps
-                expected = since - self.group_started + a_step * (now.trial.training.steps - steps)
+        moment = time.monotonic()
+        rest, usual = 0.0, None
+        for here in self.running.values():
+            expected = self._expected(here, moment)
             if expected is None:
                 return None
-            rest, usual = max(expected - elapsed, 0.0), expected / now.replicas
-        for place, trials in enumerate(self.pending):
-            if trials and place != current:
-                each = self.measured.expect(self.groups[place][0]) or usual
+            usual = expected / here.now.replicas
+            # What runs is pending too: it is taken off what all that are pending will take.
+            each = self.measured.expect(here.now.trial) or usual
+            rest += max(expected - (moment - here.started), 0.0)
+            rest -= self.pending.get(here.now.groups_done, 0) * each
+        for trial, count in self.kinds.values():
+            if count:
+                each = self.measured.expect(trial) or usual
                 if each is None:
                     return None
-                rest += trials * each
-        return rest
+                rest += count * each
+        return max(rest, 0.0) / max(len(self.workers), 1)
+
+    def _expected(self, here: "_Running", moment: float) -> float | None:
+        """The seconds that a running group is expected to take in all."""
+        now = here.now
+        if (each := self.measured.expect(now.trial)) is not None:
+            return each * now.replicas
+        if isinstance(now.trial, Trial) and here.first_step and now.steps > here.first_step[0]:
+            steps, since = here.first_step
+            a_step = (here.phase_started if now.phase == "evaluating" else moment) - since
+            a_step /= now.steps - steps
+            return since - here.started + a_step * (now.trial.training.steps - steps)
+        return None
 
     def __rich__(self) -> Group | Text:
-        now = self.now
-        if now is None:
+        if not self.workers:
             return Text("starting")
-        trials = sum(map(len, self.groups))
-        done = trials - sum(self.pending)
+        done = self.trials - sum(self.pending.values())
         top = Table.grid(padding=(0, 1))
         top.add_row(
-            ProgressBar(total=trials, completed=done, width=30),
-            f"{done} of {trials} trials · {clock(time.monotonic() - self.started)} · {self._left()}",
+            ProgressBar(total=self.trials, completed=done, width=30),
+            f"{done} of {self.trials} trials · {clock(time.monotonic() - self.started)} · {self._left()}",
         )
         bottom = Table.grid(padding=(0, 1))
-        bottom.add_row(self.spinner, Text(f"{self._name(now)}: {self._phase(now)}"))
-        if now.phase == "training":
-            loss = "not finite" if now.loss is None else f"{now.loss:.3f}"
-            solved = f"{now.solved} of {now.replicas} solved"
-            bottom.add_row("", Text(f"loss {loss} · {solved} · {self._accuracies(now)}"))
+        shown = sorted(self.running.items())[:SHOWN]
+        for _, here in shown:
+            now = here.now
+            bottom.add_row(self.spinner, Text(f"{self._name(now)}: {self._phase(here)}"))
+            if now.phase == "training" and len(self.running) == 1:
+                loss = "not finite" if now.loss is None else f"{now.loss:.3f}"
+                solved = f"{now.solved} of {now.replicas} solved"
+                bottom.add_row("", Text(f"loss {loss} · {solved} · {self._accuracies(here)}"))
+        if more := len(self.running) - len(shown):
+            bottom.add_row("", Text(f"and {more} more workers"))
         return Group(top, bottom)
 
     spinner = Spinner("line")
@@ -143,38 +194,38 @@ class Watch:
         left = self.time_left_s()
         return "time left not known yet" if left is None else f"{about(left)} left"
 
-    def _phase(self, now: Progress) -> str:
-        spent = clock(time.monotonic() - self.phase_started)
+    def _phase(self, here: "_Running") -> str:
+        now = here.now
         if now.phase == "training" and isinstance(now.trial, Trial):
             return f"training, step {now.steps} of {now.trial.training.steps}"
-        return f"{now.phase}, {spent}"
+        return f"{now.phase}, {clock(time.monotonic() - here.phase_started)}"
 
-    def _accuracies(self, now: Progress) -> str:
+    def _accuracies(self, here: "_Running") -> str:
         """The best replica's accuracy at each depth trained for so far, when last asked."""
-        if not self.accuracy:
+        if not here.accuracy:
             return ""
-        best = [f"{depth}: {max(shares.values()):.0%}" for depth, shares in sorted(self.accuracy.items())]
-        which = "accuracy by depth" if now.replicas == 1 else "best accuracy by depth"
+        best = [f"{depth}: {max(shares.values()):.0%}" for depth, shares in sorted(here.accuracy.items())]
+        which = "accuracy by depth" if here.now.replicas == 1 else "best accuracy by depth"
         return f"{which} {', '.join(best)}"
 
     def _name(self, now: Progress) -> str:
-        number = now.groups_done + (now.phase != "recorded")
+        number = now.groups_done + (now.phase not in ("recorded", "failed"))
         trial = now.trial
         which = trial.label
         which = which if now.replicas == 1 else f"{now.replicas} trials together"
         return f"[{number}/{now.groups}] {trial.row} on {trial.family}, {trial.role}, {which}"
 
-    def _end(self, now: Progress, seconds: float) -> str:
-        left = f"; {self._left()}" if any(self.pending) else ""
+    def _end(self, now: Progress, here: "_Running", seconds: float) -> str:
+        left = f"; {self._left()}" if self.pending else ""
         if isinstance(now.trial, Experiment):
             return f"{self._name(now)}: measured; {seconds:.1f} s{left}"
         solved = f"solved by {now.solved} of {now.replicas}"
         if now.replicas == 1:
             solved = "solved" if now.solved else "not solved"
         said = [f"{solved} after {now.steps} steps"]
-        if self.accuracy:
-            depth = max(self.accuracy)
-            said.append(f"{max(self.accuracy[depth].values()):.0%} right at depth {depth}")
+        if here.accuracy:
+            depth = max(here.accuracy)
+            said.append(f"{max(here.accuracy[depth].values()):.0%} right at depth {depth}")
         if now.diverged:
             said.append(f"{now.diverged} diverged")
         return f"{self._name(now)}: {', '.join(said)}; {seconds:.1f} s{left}"
@@ -205,13 +256,18 @@ def clock(seconds: float) -> str:
 
 
 class _Measured:
-    """Seconds that trials took, by row, family and role."""
+    """Seconds that trials took: their sum and number, by row, family and role, by row, and of all."""
 
     def __init__(self) -> None:
-        self.seconds: dict[tuple[str, str, str], list[float]] = {}
+        self.sums: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def add(self, trial: Trial | Experiment, seconds: float) -> None:
-        self.seconds.setdefault((trial.row, trial.family, trial.role), []).append(seconds)
+        self._add((trial.row, trial.family, trial.role), seconds)
+
+    def _add(self, kind: tuple[str, str, str], seconds: float) -> None:
+        for like in (kind, kind[:1], ()):
+            total, count = self.sums.get(like, (0.0, 0))
+            self.sums[like] = (total + seconds, count + 1)
 
     def read(self, record: Record) -> None:
         """Records of trials that were trained together hold the time of all of them."""
@@ -220,13 +276,12 @@ class _Measured:
         if not isinstance(wall_s, int | float) or not 0 <= wall_s < 1e12:
             return
         if isinstance(together, int) and 0 < together < 1e6:
-            self.seconds.setdefault((row, family, role), []).append(wall_s / together)
+            self._add((row, family, role), wall_s / together)
 
     def expect(self, trial: Trial | Experiment) -> float | None:
         """The mean of the trials most like this one; None if there are none at all."""
-        like = [
-            self.seconds.get((trial.row, trial.family, trial.role), []),
-            [each for (row, _, _), times in self.seconds.items() if row == trial.row for each in times],
-            [each for times in self.seconds.values() for each in times],
-        ]
-        return next((fmean(times) for times in like if times), None)
+        for like in ((trial.row, trial.family, trial.role), (trial.row,), ()):
+            if like in self.sums:
+                total, count = self.sums[like]
+                return total / count
+        return None

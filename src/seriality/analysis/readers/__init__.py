@@ -10,6 +10,7 @@ from . import (
     depth_of_one,
     derandomised,
     exchange_rate,
+    loops,
     plateau,
     sampler_error,
     sudoku_orders,
@@ -36,5 +37,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "exchange_rate_large": exchange_rate.read,
     "deep_and_wide": deep_and_wide.read,
     "thinning": thinning.read,
+    "loops": loops.read,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
