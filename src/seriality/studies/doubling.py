@@ -34,10 +34,11 @@ What it does not show: that training finds such weights, or that fewer loops do 
 no lower bound). Nor is it one network for all n. Width does not grow with n up to 256, but further away the
 lead falls below other scores: at 400 positions it is 0.83 of the peak, and they reach 0.94. Wider heads have
 slower frequencies and go further, but of base 1000 none is below 1/1000 a position: for all n the beginning
-of a word has to be known in another way. Precision does grow: errors of the bits are undone in every loop,
-but one of a phase doubles as its distance does, which takes one more bit a doubling. That is O(log n) bits in
-all if other scores come no nearer to the peak than a power of 1/n, which is not shown here. On accelerators
-that multiply in fewer bits by default, ask under `jax.default_matmul_precision("highest")`.
+of a word has to be known in another way. Precision does grow: an error of a bit is undone in the next loop,
+but one of a phase doubles as its distance does, and normalisation hands a share of it to the bits. That takes
+one more bit a doubling, so O(log n) in all if other scores come no nearer to the peak than a power of 1/n,
+which is not shown here. On accelerators that multiply in fewer bits by default, ask under
+`jax.default_matmul_precision("highest")`.
 """
 
 from collections.abc import Mapping
