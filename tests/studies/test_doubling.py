@@ -46,6 +46,7 @@ def logits(task, prompts, loops=None):
     return np.asarray(LOGITS(solver_of(task, loops), jnp.asarray(prompts, jnp.int32)))
 
 
+@cache
 def image(text):
     """What an element's name says in cycles: (013) maps 0 to 1, 1 to 3 and 3 to 0."""
     places = list(range(5))

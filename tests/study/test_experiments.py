@@ -24,6 +24,8 @@ from seriality.study.train import Trainer
 from seriality.tasks import Words
 
 running = sys.modules["seriality.study.run"]
+costs = sys.modules["seriality.study.costs"]
+work = sys.modules["seriality.study.work"]
 RESULTS = Path(__file__).parents[2] / "results"
 CALLS = []
 
@@ -177,8 +179,8 @@ def ran(tmp_path_factory):
     told, told_again = [], []
     CALLS.clear()
     with pytest.MonkeyPatch.context() as patch, Store(tmp_path_factory.mktemp("s") / "store.sqlite") as store:
-        patch.setattr(running, "_meter", meter)
-        patch.setattr(running, "Trainer", Untrained)
+        patch.setattr(costs, "_meter", meter)
+        patch.setattr(work, "Trainer", Untrained)
         written = run(MIXED, store, observe=told.append)
         calls = len(CALLS)
         again = run(MIXED, store, observe=told_again.append)
@@ -219,7 +221,7 @@ def test_a_record_of_an_experiment_says_on_what_and_under_which_rules_it_was_mad
 
 def test_the_wall_time_is_that_of_the_function(tmp_path, monkeypatch):
     clock = iter([100.0, 107.25])
-    monkeypatch.setattr(running, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(work, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     study = replace(MIXED, trials=lambda seeds: [ONE])
     with Store(tmp_path / "store.sqlite") as store:
         run(study, store)
