@@ -97,24 +97,25 @@ def alternated(
     """The seconds of each call. They take turns (A, B, A, B, ...), so that what else a machine does meets all
     of them alike; a call returns arrays, which are waited for. Each is called once before, untimed.
     """
-    seconds: dict[Any, list[float]] = {name: [] for name in calls}
+    spent: dict[Any, list[float]] = {name: [] for name in calls}
     for call in calls.values():
-        _seconds(call)
+        seconds(call)
     for done in range(rounds):
         for name, call in calls.items():
-            seconds[name].append(_seconds(call))
+            spent[name].append(seconds(call))
         observe((done + 1) / rounds)
-    return {name: spread(each) for name, each in seconds.items()}
+    return {name: spread(each) for name, each in spent.items()}
 
 
 def repeated(call: Call, least_s: float) -> tuple[Call, int]:
     """The call as often in a row as takes at least about `least_s` seconds, and how often that is."""
-    _seconds(call)
-    count = max(1, math.ceil(least_s / max(1e-9, min(_seconds(call) for _ in range(3)))))
+    seconds(call)
+    count = max(1, math.ceil(least_s / max(1e-9, min(seconds(call) for _ in range(3)))))
     return lambda: [call() for _ in range(count)][-1], count
 
 
-def _seconds(call: Call) -> float:
+def seconds(call: Call) -> float:
+    """The time of a call, what it returns waited for."""
     started = time.perf_counter()
     jax.block_until_ready(call())
     return time.perf_counter() - started
@@ -191,7 +192,7 @@ def measure_machine(
         for done, (name, (make, first, most, growth)) in enumerate(makers.items()):
             calls[name], units[name] = _sized(make, first, most, growth, least_s)
             observe((done + 1) / (2 * len(makers)))
-        seconds = alternated(calls, rounds, lambda share: observe((1 + share) / 2))
+        spent = alternated(calls, rounds, lambda share: observe((1 + share) / 2))
     vector, matrix = (
         jax.ShapeDtypeStruct((NARROW,), "float32"),
         jax.ShapeDtypeStruct((NARROW,) * 2, "float32"),
@@ -203,16 +204,16 @@ def measure_machine(
         load=load,
         rounds=rounds,
         throughput={
-            at: each.rate(units[kind, at]) for (kind, at), each in seconds.items() if kind == "throughput"
+            at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "throughput"
         },
         bandwidth={
-            at: each.rate(units[kind, at]) for (kind, at), each in seconds.items() if kind == "bandwidth"
+            at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "bandwidth"
         },
-        latency={at: each.over(units[kind, at]) for (kind, at), each in seconds.items() if kind == "latency"},
-        kernel=seconds["kernel", 0].over(units["kernel", 0]),
+        latency={at: each.over(units[kind, at]) for (kind, at), each in spent.items() if kind == "latency"},
+        kernel=spent["kernel", 0].over(units["kernel", 0]),
         kernel_span=measure(step, matrix, vector, vector).span,
-        dispatch=seconds["dispatch", 0].over(units["dispatch", 0]),
-        iteration=seconds["iteration", 0].over(units["iteration", 0]),
+        dispatch=spent["dispatch", 0].over(units["dispatch", 0]),
+        iteration=spent["iteration", 0].over(units["iteration", 0]),
     )
 
 
@@ -260,11 +261,11 @@ def _sized(
     count = first
     while True:
         call, units = make(count)
-        _seconds(call)  # compiles
-        seconds = min(_seconds(call) for _ in range(2))
-        if seconds >= least_s / 2 or count >= most:
+        seconds(call)  # compiles
+        spent = min(seconds(call) for _ in range(2))
+        if spent >= least_s / 2 or count >= most:
             return call, units
-        count = min(most, count * max(2, min(growth, math.ceil(least_s / max(seconds, 1e-9)))))
+        count = min(most, count * max(2, min(growth, math.ceil(least_s / max(spent, 1e-9)))))
 
 
 def _product(side: int, precision: str) -> tuple[Call, float]:

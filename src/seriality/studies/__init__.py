@@ -3,6 +3,7 @@
 from ..study import Study
 from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
+from .machine import MACHINE
 from .miniature import MINIATURE
 from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
@@ -19,5 +20,6 @@ STUDIES: dict[str, Study] = {
         *(SAMPLER_ERROR, DERANDOMISED, SUDOKU_ORDERS, DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL, WIDTHS_STUDY),
         *(PLATEAU, PLATEAU_SMALL, ESCAPES, ESCAPES_SMALL),
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
+        MACHINE,
     )
 }

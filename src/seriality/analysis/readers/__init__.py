@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..finding import Finding
 from ..table import RecordLike
-from . import depth_of_one, derandomised, plateau, sampler_error, sudoku_orders, widths
+from . import depth_of_one, derandomised, machine, plateau, sampler_error, sudoku_orders, widths
 
 READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {
     "sampler_error": sampler_error.read,
@@ -20,5 +20,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "escapes_small": plateau.read_escapes,
     "sudoku_trained": plateau.read_sudoku,
     "sudoku_trained_small": plateau.read_sudoku,
+    "machine": machine.read,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
