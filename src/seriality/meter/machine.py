@@ -1,20 +1,22 @@
 """From work, bytes and span to seconds: a machine is measured, and the time of a metered program predicted.
 
 **Machine.** Four kinds of number, each the median over rounds in which all probes take turns, with an
-interval. *Throughput*: operations a second of large matrix products, by precision. *Bandwidth*: bytes a
-second of x <- s x + b over arrays of several sizes (as the triad of STREAM, McCalpin 1995). *Latency*:
-seconds of one dependent step max(W x + b, 0), in a compiled loop, for several widths, and written out, where
-each step is a kernel of its own. *Overheads*: a dispatch from Python, and an iteration of an empty loop.
+interval. *Throughput*: operations a second of large matrix products, by precision, and of tanh(s x + b) on a
+small array, the second ceiling. *Bandwidth*: bytes a second of x <- s x + b over arrays of several sizes (as
+the triad of STREAM, McCalpin 1995). *Latency*: seconds of one dependent step max(W x + b, 0), in a compiled
+loop, for several widths, and written out, where each step is a kernel of its own. *Overheads*: a dispatch
+from Python, and an iteration of an empty loop.
 
 **Model.** A program of work W, Q bytes and span S, one launch, takes about
 
-    launch + S × latency + max(W / throughput, Q / bandwidth)  seconds.
+    launch + S × latency + max(P / throughput + (W - P) / elementwise, Q / bandwidth)  seconds,
 
-The last term is the roofline (Williams, Waterman and Patterson 2009): a machine computes and moves at once.
-The sum of it and the steps' is the bound of Brent (1974), whose unit of time is a step's latency. So it is
-what a greedy schedule reaches, and at most some two times too long where steps and work overlap. The latency
-of a step is that of the narrow product written out, over the span that the meter counts for it; the bandwidth
-is that of the smallest array measured which is as large as what the program holds.
+P of its operations being in matrix products. The last term is the roofline with two ceilings (Williams,
+Waterman and Patterson 2009): a machine computes and moves at once. Its sum with the steps is the bound of
+Brent (1974), whose unit of time is a step's latency: what a greedy schedule reaches, at most twice too long
+where steps and work overlap. The latency of a step is that of the narrow product written out, over the span
+that the meter counts for it; the bandwidth that of the smallest array measured which is as large as what the
+program holds. Programs are taken to be called over and over, as the probes are: caches are warm.
 
 **Laws.** `amdahl`, `gustafson` and `brent`. The serial share of a program is S / W, exactly: of W operations
 one after another, S are on a chain. With it Amdahl's law *is* Brent's bound, W / ((W - S) / p + S).
@@ -49,6 +51,8 @@ WIDTHS = (16, 64, 256, 1024)
 """Of the dependent products."""
 SIZES = (2**20, 2**23, 2**26, 2**28)
 """Bytes that the triad's two arrays hold together."""
+SMALL = 2**12
+"""Elements of the array that any cache holds."""
 WRITTEN_OUT = 128
 """How many dependent steps are kernels of their own in one program."""
 NARROW = WIDTHS[0]
@@ -128,11 +132,11 @@ def seconds(call: Call) -> float:
 class Machine:
     """A device as measured. Rates are units a second, latencies seconds.
 
-    `throughput` is by precision, `bandwidth` by the bytes that the arrays hold, `latency` of one dependent
-    step in a compiled loop by width. `kernel` is that of the narrowest step where each is a kernel of its
-    own, `kernel_span` what the meter counts for such a step, `dispatch` the time of one operation dispatched
-    from Python, `iteration` of an empty iteration of a compiled loop. `load` is the system's load over the
-    minute before; None where there is none to read.
+    `throughput` is by precision, `elementwise` the same outside of products (float32), `bandwidth` by the
+    bytes that the arrays hold, `latency` of one dependent step in a compiled loop by width. `kernel` is that
+    of the narrowest step where each is a kernel of its own, `kernel_span` what the meter counts for such a
+    step, `dispatch` the time of one operation dispatched from Python, `iteration` of an empty iteration of a
+    compiled loop. `load` is the system's load over the minute before; None where there is none to read.
     """
 
     device: str
@@ -141,6 +145,7 @@ class Machine:
     load: float | None
     rounds: int
     throughput: Mapping[str, Measured]
+    elementwise: Measured
     bandwidth: Mapping[int, Measured]
     latency: Mapping[int, Measured]
     kernel: Measured
@@ -167,7 +172,7 @@ class Machine:
         held = dict(plain)
         for name, key in (("throughput", str), ("bandwidth", int), ("latency", int)):
             held[name] = {key(at): Measured(**each) for at, each in held[name].items()}
-        for name in ("kernel", "dispatch", "iteration"):
+        for name in ("elementwise", "kernel", "dispatch", "iteration"):
             held[name] = Measured(**held[name])
         return cls(**held)
 
@@ -206,6 +211,7 @@ def measure_machine(
         throughput={
             at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "throughput"
         },
+        elementwise=spent["elementwise", 0].rate(units["elementwise", 0]),
         bandwidth={
             at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "bandwidth"
         },
@@ -244,6 +250,7 @@ def _probes(sizes: Sequence[int]) -> dict[Any, _Maker]:
     found: dict[Any, _Maker] = {}
     for precision in PRECISIONS:
         found["throughput", precision] = (lambda side, at=precision: _product(side, at)), 512, 8192, 2
+    found["elementwise", 0] = _elementwise, 16, 2**20, 64
     for size in sizes:
         found["bandwidth", size] = (lambda count, at=size: _triad(count, at)), 2, 2**20, 64
     for width in WIDTHS:
@@ -274,6 +281,13 @@ def _product(side: int, precision: str) -> tuple[Call, float]:
         factor = jnp.full((side, side), 1 / side, precision)
         multiply = jax.jit(jnp.matmul).lower(factor, factor).compile()
     return lambda: multiply(factor, factor), 2.0 * side**3
+
+
+def _elementwise(count: int) -> tuple[Call, float]:
+    """Three operations an element, of which one is long."""
+    run = jax.jit(lambda x: jax.lax.fori_loop(0, count, lambda _, x: jnp.tanh(x * 0.5 + 1), x))
+    x = jnp.ones(SMALL, "float32")
+    return lambda: run(x), 3.0 * SMALL * count
 
 
 def _triad(count: int, size: int) -> tuple[Call, float]:
@@ -371,18 +385,30 @@ class Prediction:
 
 
 def predict(
-    machine: Machine, cost: Cost, moved: int, *, precision: str = "float32", holds: int | None = None
+    machine: Machine,
+    cost: Cost,
+    *,
+    products: int,
+    moved: int,
+    precision: str = "float32",
+    holds: int | None = None,
 ) -> Prediction:
-    """The time of a program of this work and span (in the `unit` model), which moves so many bytes.
+    """The time of a program of this work and span (in the `unit` model), so many of its operations in matrix
+    products, which moves so many bytes: the numbers of a `Measurement`.
 
     `holds` is how many bytes its arguments take, which says from where they are read; None means that they
     are in the largest memory measured. ValueError for numbers below 0 and for a precision not measured.
     """
     faults = [
         f"{name} is {value}, allowed is 0 or more, such as {name}=0"
-        for name, value in (("work", cost.work), ("span", cost.span), ("moved", moved), ("holds", holds or 0))
+        for name, value in (
+            *(("work", cost.work), ("span", cost.span), ("products", products)),
+            *(("moved", moved), ("holds", holds or 0)),
+        )
         if value < 0
     ]
+    if products > cost.work:
+        faults.append(f"products is {products:,}, allowed is the work, {cost.work:,}, and less")
     if precision not in machine.throughput:
         known = ", ".join(machine.throughput)
         faults.append(
@@ -396,7 +422,7 @@ def predict(
     return Prediction(
         machine.dispatch.median,
         cost.span * machine.kernel.median / machine.kernel_span,
-        cost.work / machine.throughput[precision].median,
+        products / machine.throughput[precision].median + (cost.work - products) / machine.elementwise.median,
         moved / machine.bandwidth[size].median,
     )
 

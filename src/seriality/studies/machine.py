@@ -1,12 +1,12 @@
 """Does more throughput shorten a serial program, and lower latency? (claim C24, section 2.4)
 
-Hardware is not exchanged here: knobs are turned on the processor that is there. Two turn throughput and leave
-the latency of a step nearly as it is: a second thread (the affinity of a process of its own, set before JAX
-counts processors), and float32 in place of float64, of which twice as many fit a vector. One turns latency and
-leaves throughput: the same operations, dispatched one by one from Python or compiled into one program. Each
-knob meets serial programs and a wide one of *the same work*: a chain of products of width 16, and one product
-of width 832. A chain of 637 steps stands in for the long one where it is dispatched. Real programs beside them
-are two rows of Table 1 that answer one prompt.
+Hardware is not exchanged here: knobs are turned on the processor that is there. Two turn throughput and
+leave the latency of a step nearly as it is: a second thread (the affinity of a process of its own, set before
+JAX counts processors), and float32 in place of float64, of which twice as many fit a vector. One turns
+latency and leaves throughput: the same operations, dispatched one by one from Python or compiled into one
+program. Each knob meets serial programs and a wide one of *the same work*: a chain of products of width 16,
+and one product of width 832. A chain of 637 steps stands in for the long one where it is dispatched. Real
+programs beside them are two rows of Table 1 that answer one prompt.
 
 Beside it the time of all seven rows of Table 1, predicted from work, bytes and span, and measured.
 
@@ -95,12 +95,12 @@ def programs(precision: str) -> dict[str, Program]:
     return made | {row: solver(row, precision) for row in REAL}
 
 
-def predicted(machine: Machine, program: Program, precision: str) -> tuple[Measurement, Prediction]:
-    """What the meter counts of a program, and the time that follows for a machine."""
+def predicted(machine: Machine, program: Program) -> tuple[Measurement, Prediction]:
+    """What the meter counts of a program in float32, and the time that follows for a machine."""
     fn, args = program
     found = measure(fn, *args)
     holds = sum(leaf.nbytes for leaf in jax.tree.leaves(args))
-    return found, predict(machine, found.cost, found.moved or 0, precision=precision, holds=holds)
+    return found, predict(machine, found.cost, products=found.products, moved=found.moved or 0, holds=holds)
 
 
 def prediction_and_time(
@@ -111,7 +111,7 @@ def prediction_and_time(
     calls, counts, told = {}, {}, {}
     for done, row in enumerate(ROWS):
         fn, args = program = solver(row)
-        told[row] = predicted(machine, program, "float32")
+        told[row] = predicted(machine, program)
         compiled = jax.jit(fn)
         once = lambda compiled=compiled, args=args: compiled(*args)  # noqa: E731
         calls[row], counts[row] = repeated(once, BLOCK_S / 4 if quick else BLOCK_S)
@@ -154,8 +154,9 @@ def knobs_turned(blocks: int, *, seed: int) -> dict[str, Any]:
                 one = workers[setting].ask("time", program, way)
                 if block:
                     spent.setdefault(name, {}).setdefault(program, []).append(one)
-        known = workers[ONE].ask("describe")
-    return {"programs": known["programs"], "machine": known["machine"], "seconds": spent}
+    found = {name: measure(fn, *args) for name, (fn, args) in programs("float32").items()}
+    told = {name: {"work": each.work, "span": each.span, "bytes": each.moved} for name, each in found.items()}
+    return {"programs": told, "seconds": spent}
 
 
 # Processes, one for each setting
@@ -211,8 +212,6 @@ def serve(precision: str) -> None:
     calls: dict[tuple[str, str], tuple[Callable[[], Any], int]] = {}
     for line in sys.stdin:
         match json.loads(line):
-            case ["describe"]:
-                print(json.dumps(_described(held, precision)), flush=True)
             case ["time", program, way]:
                 if (program, way) not in calls:
                     calls[program, way] = repeated(_call(held[program], way), BLOCK_S)
@@ -231,21 +230,6 @@ def _call(program: Program, way: str) -> Callable[[], Any]:
             return fn(*args)
 
     return dispatched
-
-
-def _described(held: Mapping[str, Program], precision: str) -> dict[str, Any]:
-    """Work, span, bytes and the share of latency in the predicted time of every program, and the machine."""
-    machine = measure_machine(quick=True, processor=processor())
-    told = {}
-    for name, program in held.items():
-        found, foretold = predicted(machine, program, precision)
-        told[name] = {
-            "work": found.work,
-            "span": found.span,
-            "bytes": found.moved,
-            "latency_share": foretold.latency_share,
-        }
-    return {"programs": told, "machine": machine.as_json()}
 
 
 def trials(seeds: int) -> Sequence[Experiment]:
