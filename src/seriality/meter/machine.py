@@ -255,8 +255,8 @@ def _probes(sizes: Sequence[int]) -> dict[Any, _Maker]:
         found["bandwidth", size] = (lambda count, at=size: _triad(count, at)), 2, 2**20, 64
     for width in WIDTHS:
         found["latency", width] = (lambda count, at=width: _chain(count, at)), 64, 2**22, 64
-    found["kernel", 0] = _kernels, 1, 2**14, 64
-    found["dispatch", 0] = _dispatched, 64, 2**14, 16
+    found["kernel", 0] = _kernels(), 1, 2**14, 64
+    found["dispatch", 0] = _dispatches(), 64, 2**14, 16
     found["iteration", 0] = _empty, 1024, 2**26, 64
     return found
 
@@ -302,36 +302,33 @@ def _chain(count: int, width: int) -> tuple[Call, float]:
     return lambda: run(*held), count
 
 
-def _kernels(count: int) -> tuple[Call, float]:
-    """A program of steps written out, launched `count` times; its launch is shared by its steps."""
+def _kernels() -> Callable[[int], tuple[Call, float]]:
+    """A program of steps written out, launched so often in a row: its steps share a launch."""
     weights, bias, first = settled(NARROW, "float32")
 
     @jax.jit
-    def written_out(weights, bias, x):
+    def written_out(weights: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
         for _ in range(WRITTEN_OUT):
             x = step(weights, bias, x)
         return x
 
-    def run() -> jax.Array:
-        x = first
-        for _ in range(count):
-            x = written_out(weights, bias, x)
-        return x
+    def make(count: int) -> tuple[Call, float]:
+        return (lambda: _again(written_out, count, weights, bias, first)), count * WRITTEN_OUT
 
-    return run, count * WRITTEN_OUT
+    return make
 
 
-def _dispatched(count: int) -> tuple[Call, float]:
+def _dispatches() -> Callable[[int], tuple[Call, float]]:
+    """A step dispatched from Python so often in a row, each on the result of the one before."""
     weights, bias, first = settled(NARROW, "float32")
     one = jax.jit(step)
+    return lambda count: ((lambda: _again(one, count, weights, bias, first)), count)
 
-    def run() -> jax.Array:
-        x = first
-        for _ in range(count):
-            x = one(weights, bias, x)
-        return x
 
-    return run, count
+def _again(fn: Callable[..., jax.Array], count: int, weights: jax.Array, bias: jax.Array, x: jax.Array):
+    for _ in range(count):
+        x = fn(weights, bias, x)
+    return x
 
 
 def _empty(count: int) -> tuple[Call, float]:

@@ -29,6 +29,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..meter import Measurement, measure
 from ..meter.machine import (
@@ -70,12 +71,12 @@ Program = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def solver(row: str, precision: str = "float32") -> Program:
-    """A row of Table 1 that answers one prompt, a word of 16 letters over S5, with fresh weights: what it
-    answers is of no matter for how long it takes."""
-    task = Words("S5", length=16)
-    built = build(ROWS[row], task.format, key=jax.random.key(0))
-    held, static = eqx.partition(built, eqx.is_array)
-    held = jax.tree.map(lambda x: x.astype(precision) if eqx.is_inexact_array(x) else x, held)
+    """A row of Table 1 that answers one prompt, a word of 16 letters over S5. Its weights are drawn from one
+    normal law: what it answers is of no matter for how long it takes."""
+    task, draw = Words("S5", length=16), np.random.default_rng(0)
+    abstract = eqx.filter_eval_shape(lambda key: build(ROWS[row], task.format, key=key), jax.random.key(0))
+    held, static = eqx.partition(abstract, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+    held = jax.tree.map(lambda leaf: jnp.asarray(draw.normal(scale=0.1, size=leaf.shape), precision), held)
     prompt = task.sample(1, key=jax.random.key(1)).prompt[0]
     answer = lambda held, prompt, key: eqx.combine(held, static).solve(prompt, key=key)  # noqa: E731
     return answer, (held, prompt, jax.random.key(2))
@@ -121,13 +122,19 @@ def prediction_and_time(
 
 
 def rows_timed(*, seed: int) -> dict[str, Any]:
-    """Every row of Table 1: its cost, the terms of its predicted time, and the measured one in seconds.
-    `seed` is the number of the repetition."""
-    machine, found = prediction_and_time(quick=True)
+    """Every row of Table 1 as `as_columns` has it. `seed` is the number of the repetition."""
+    return as_columns(*prediction_and_time(quick=True))
+
+
+def as_columns(
+    machine: Machine, found: Mapping[str, tuple[Measurement, Prediction, Measured]]
+) -> dict[str, Any]:
+    """The rows of Table 1 in columns: work, span, bytes, the terms of the predicted time, the time predicted
+    and the one measured, in seconds; and the machine."""
     columns: dict[str, list[Any]] = {}
     for row, (metered, foretold, measured) in found.items():
         entry = {"rows": row, "work": metered.work, "span": metered.span, "bytes": metered.moved}
-        entry |= asdict(foretold)
+        entry |= asdict(foretold) | {"predicted_s": foretold.seconds}
         entry |= {"measured_s": measured.median, "low_s": measured.low, "high_s": measured.high}
         for name, value in entry.items():
             columns.setdefault(name, []).append(value)

@@ -55,7 +55,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     notes = [_agreement(timed)] if timed else []
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C24", verdict, (*_of_gains(gains), *_of_times(timed)), tuple(notes), unread),)
+    return (Finding("C24", verdict, (*_of_gains(gains), *panels_of_times(timed)), tuple(notes), unread),)
 
 
 def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -165,7 +165,7 @@ def _of_gains(gains: Gains) -> list[Panel]:
     ]
 
 
-def _of_times(timed: Sequence[dict[str, Any]]) -> list[Panel]:
+def panels_of_times(timed: Sequence[dict[str, Any]]) -> list[Panel]:
     """Predicted against measured time, and what other machines would give, by the last repetition."""
     if not timed:
         return []
