@@ -4,7 +4,7 @@
 stands in `meter.machine`, what is timed in `studies.machine`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from .meter.machine import Machine, Measured, Observe, Prediction, amdahl, gusta
 from .report.summary import plain
 from .studies.machine import as_columns, prediction_and_time
 
-PROCESSORS = tuple(10**power for power in range(7))
-"""How many processors the curves of Amdahl and Gustafson are drawn for."""
+POWERS = tuple(10**power for power in range(7))
+"""How many processors, or times the throughput, the laws are drawn for."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def _rows(told: Found) -> Table:
 
 
 def _others(told: Found) -> Table:
-    table = _table("", ("work / span", "share of\nlatency", "10 times the\nthroughput", "2 times lower\nlatency"))
+    table = _table(
+        "", ("work / span", "share of\nlatency", "10 times the\nthroughput", "2 times lower\nlatency")
+    )
     for row, (metered, foretold, _) in told.rows.items():
         table.add_row(
             row,
@@ -125,15 +127,25 @@ def draw(told: Found, file: Path) -> None:
 
 
 def _laws(told: Found) -> list[Panel]:
-    """Speed-ups over one processor by the serial share, the span over the work."""
-    panels = []
-    for law, title in ((amdahl, "Amdahl's law (Brent's bound)"), (gustafson, "Gustafson's law")):
+    """Amdahl's law by the serial share, the span over the work; and Gustafson's for a program that grows
+    with the throughput (more prompts at once), by the share of its time that is latency."""
+
+    def drawn(title: str, x: str, speedup: Callable[[Measurement, Prediction, int], float]) -> Panel:
         series = tuple(
-            Series(
-                row,
-                tuple(Point(p, float(law(serial_share(metered.work, metered.span), p))) for p in PROCESSORS),
-            )
-            for row, (metered, _, _) in told.rows.items()
+            Series(row, tuple(Point(n, speedup(metered, foretold, n)) for n in POWERS))
+            for row, (metered, foretold, _) in told.rows.items()
         )
-        panels.append(Panel(title, "processors", "speed-up", series, log_x=True, log_y=True))
-    return panels
+        return Panel(title, x, "speed-up", series, log_x=True, log_y=True)
+
+    return [
+        drawn(
+            "Amdahl's law (Brent's bound)",
+            "processors",
+            lambda metered, _, n: float(amdahl(serial_share(metered.work, metered.span), n)),
+        ),
+        drawn(
+            "Gustafson's law",
+            "times the throughput",
+            lambda _, foretold, n: gustafson(foretold.latency_share, n),
+        ),
+    ]

@@ -171,7 +171,7 @@ def panels_of_times(timed: Sequence[dict[str, Any]]) -> list[Panel]:
         return []
     last = timed[-1]
     places = list(enumerate(last["rows"]))
-    times = [last["measured_s"][place] for place, _ in places]
+    times = [*last["measured_s"], *(_foretold(last, place) for place, _ in places)]
     ends = (min(times), max(times))
     points = tuple(
         Series(row, tuple(_timed(found, found["rows"].index(row)) for found in timed if row in found["rows"]))
