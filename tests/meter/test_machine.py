@@ -261,7 +261,7 @@ def test_more_throughput_gains_what_amdahls_law_says_of_the_share_of_latency(lau
 
 
 def test_every_fault_of_a_prediction_is_told_at_once():
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="work is -1") as caught:
         predict(MACHINE, Cost(work=-1, span=-2), products=5, moved=-3, precision="float31", holds=-4)
     said = str(caught.value).splitlines()
     assert [line.split(" is ")[0] for line in said] == [
