@@ -286,9 +286,9 @@ CLAIMS = {
                 "float64), and float32 for float64 (both on one thread). Latency: the operations compiled "
                 "into one program, for the same dispatched one by one from Python.",
                 "Programs: a chain of dependent matrix-vector products of width 16 with a rectifier (short "
-                "where it is dispatched); the wide control, one product of width 832 with a rectifier, which "
-                "by the meter is the same work; an empty loop; and two rows of Table 1 that answer one "
-                "prompt. Judged are the chain and the chain of thought, of width 64. The RNN is shown: its "
+                "where it is dispatched); the wide control, one matrix product of width 816, which by the "
+                "meter is the same work; an empty loop; and two rows of Table 1 that answer one prompt. "
+                "Judged are the chain and the chain of thought, of width 64. The RNN is shown: its "
                 "steps are 256 wide, some 90,000 operations for each step of its span, so that throughput "
                 "should help it.",
                 "A gain is the time before over the time after the knob is turned: of a repetition the "

@@ -48,7 +48,7 @@ def of_knobs(seed, gains):
             else:
                 spent.setdefault(before, {})[program] = base
                 spent.setdefault(after, {})[program] = [block / gain for block in BLOCKS]
-    work = {"work": 2 * 832**2 * 833, "span": 3, "bytes": 5}
+    work = {"work": 2 * 816**3, "span": 3, "bytes": 5}
     return {"programs": {CHAIN: work, WIDE: work}, "seconds": spent}
 
 

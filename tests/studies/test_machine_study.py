@@ -16,8 +16,8 @@ def test_the_chain_and_the_wide_product_are_the_same_work():
         measure(fn, *args) for fn, args in map(made.get, ("chain", "short chain", "product"))
     )
     w, n = machine.CHAIN_WIDTH, machine.PRODUCT_WIDTH
-    assert long.work == wide.work == machine.LENGTH * 2 * w * (w + 1) == 2 * n * n * (n + 1)
-    assert (long.span, wide.span, short.span) == (3 * machine.LENGTH, 3, 3 * machine.SHORT)
+    assert long.work == wide.work == machine.LENGTH * 2 * w * (w + 1) == 2 * n**3
+    assert (long.span, wide.span, short.span) == (3 * machine.LENGTH, 1, 3 * machine.SHORT)
 
 
 @pytest.mark.parametrize("row", ROWS)

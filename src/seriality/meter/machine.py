@@ -235,9 +235,9 @@ def chain(length: int) -> Callable[..., jax.Array]:
     )[0]
 
 
-def settled(width: int, precision: str, *, columns: int | None = None) -> tuple[jax.Array, ...]:
+def settled(width: int, precision: str) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Weights, bias and a state for `step` on which it neither grows nor fades: no number is denormal."""
-    bias = jnp.ones(width if columns is None else (width, columns), precision)
+    bias = jnp.ones(width, precision)
     return jnp.eye(width, dtype=precision) / 2, bias, bias
 
 
