@@ -76,6 +76,13 @@ LESS_ERROR = 0.25
 """C23: the share of the error of work alone by which work and span together must be nearer."""
 NO_MATTER = 0.02
 """C23: an error of predicted accuracy that is no matter."""
+HELPS, DOES_NOT_HELP = 1.4, 1.2
+"""C24: a knob helps a program that gains at least the first, and does not help one that gains less than the
+second."""
+FALLS = 4
+"""C24: the latency knob is turned if an empty loop gains at least this, and helps a program that does too."""
+WITHIN = 2
+"""C24: predicted and measured time are expected to differ by no more than this factor."""
 
 CLAIMS = {
     claim.id: claim
@@ -391,6 +398,39 @@ CLAIMS = {
                 "letters.",
                 "Supported: seen and the control holds. Contradicted: not seen. The same on Rule 110, Sudoku "
                 "and circuits, and with a whole span left out, is shown, as are the exchange rates.",
+            ),
+        ),
+        Claim(
+            id="C24",
+            section="2.4",
+            statement="For a serial program more throughput does not help, and lower latency does.",
+            study="machine",
+            rule=(
+                "Measured on one processor, by turning knobs. Throughput: a second thread (both in "
+                "float64), and float32 for float64 (both on one thread). Latency: the operations compiled "
+                "into one program, for the same dispatched one by one from Python.",
+                "Programs: a chain of dependent matrix-vector products of width 16 with a rectifier (short "
+                "where it is dispatched); the wide control, one matrix product of width 816, which by the "
+                "meter is the same work; an empty loop; and two rows of Table 1 that answer one prompt. "
+                "Judged are the chain and the chain of thought, of width 64. The RNN is shown: its "
+                "steps are 256 wide, some 90,000 operations for each step of its span, so that throughput "
+                "should help it.",
+                "A gain is the time before over the time after the knob is turned: of a repetition the "
+                "median over blocks in which all settings take turns, and over repetitions, which are "
+                f"{SEEDS} or more, the mean of its logarithm with a {CONFIDENCE:.0%} t interval.",
+                f"A throughput knob is turned if the wide control gains at least {HELPS} (lower end). The "
+                f"latency knob is turned if the empty loop gains at least {FALLS} (lower end) and the wide "
+                f"control less than {HELPS} (upper end). A knob that is not turned says nothing.",
+                "Seen of a throughput knob that is turned: both judged programs gain less than "
+                f"{DOES_NOT_HELP} (upper end). Not seen: one gains at least {HELPS} (lower end). Seen of the "
+                f"latency knob: both gain at least {FALLS} (lower end). Not seen: one gains less than "
+                f"{DOES_NOT_HELP} (upper end).",
+                "Supported: seen of all three knobs. Contradicted: not seen of one. Control: the meter finds "
+                "the work of chain and wide control equal.",
+                "Shown and not judged: predicted and measured time of the seven rows of Table 1. They are "
+                f"expected to agree within a factor of {WITHIN}, and how many do is told. (A chain of "
+                "thought takes exponentials, which are longer in float64: a gain there is not all "
+                "throughput, and counts against the claim.)",
             ),
         ),
         Claim(

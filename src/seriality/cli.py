@@ -1,4 +1,5 @@
-"""The command line: `seriality demo`, `run`, `list`, `show`, `check`, `export`, `score`, `meter`, `report`.
+"""The command line: `seriality demo`, `run`, `list`, `show`, `check`, `export`, `score`, `meter`, `machine`,
+`report`.
 
 Progress and errors go to standard error, results to standard output. Exit codes: 0 done, 1 a store or file
 that cannot be used, 2 a name or value that is not valid, 130 stopped by Ctrl-C.
@@ -435,6 +436,33 @@ def meter(
 
 
 @app.command()
+def machine(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter rounds.")] = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", parser=_file, metavar="FILE", help="Draw it: svg, png or html."),
+    ] = None,
+) -> None:
+    """Measure this machine, and predict and time the rows of Table 1: work and span in seconds."""
+
+    def work(stop: _Stop) -> None:
+        _pick("device", device, DEVICES)
+        from .meter_command import Refused, check_figure
+
+        try:
+            if figure is not None:
+                check_figure(figure)
+            _use_device(device)
+            _machine(quick, figure, json, stop)
+        except Refused as error:
+            _fail(str(error))
+
+    _carry_out(work)
+
+
+@app.command()
 def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
     """Print the tables of all studies in a store and write the report."""
 
@@ -666,6 +694,30 @@ def _meter(
     else:
         Console(highlight=False).print(shown(found, **parts))
     if figure is not None:
+        typer.echo(f"Figure: {figure}", err=is_json)
+
+
+def _machine(quick: bool, figure: Path | None, is_json: bool, stop: "_Stop") -> None:
+    """Measure the machine, draw what was found, and print it."""
+    import json
+
+    from rich.console import Console
+
+    from .machine_command import as_json, draw, found, shown
+    from .study.cache import use_cache
+
+    use_cache()
+    with _progress("percent", 100, stop) as observe:
+        told = found(quick=quick, observe=lambda share: observe(int(100 * share)))
+    if is_json:
+        typer.echo(json.dumps(as_json(told), indent=2, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(shown(told))
+    if figure is not None:
+        try:
+            draw(told, figure)
+        except OSError as error:
+            _fail(f"figure {str(figure)!r} cannot be written ({error.strerror or error})", code=1)
         typer.echo(f"Figure: {figure}", err=is_json)
 
 

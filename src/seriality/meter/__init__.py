@@ -14,9 +14,11 @@ measured one is evidence. `docs/meter.md` tells what is counted.
     jax_program                           the JAX front end, with jaxprs, primitives, interpret and parts
     maxplus                               the algebra of its longest paths
     profile                               its tree of functions and its critical path
+    traffic                               the bytes that it moves
     pytorch                               the PyTorch front end
     shortcuts, degree, algebra            the two detectors of shortcuts
     laws                                  growth
+    machine                               from work, bytes and span to seconds on a machine
     examples                              ready programs
 """
 

@@ -23,7 +23,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Var
 
 from ..cost import Cost
-from . import jaxprs, rules
+from . import jaxprs, rules, traffic
 from .maxplus import NONE, extend, no_paths, product, reachable
 from .measurement import Bound, Settings
 from .parts import Body, Branches, Chain, Copies, Gated, Leaf, Made, Rearranged, Repeat, Rows, Unchanged
@@ -168,7 +168,8 @@ class Interpreter:
 
     def leaf(self, eqn: JaxprEqn, operation: Operation, at: Place) -> Leaf:
         steps = operation.steps(self.settings.cost_model) if operation.work else 0
-        return Leaf(eqn.primitive.name, operation, steps, *at)
+        moved = traffic.moved(eqn) if operation.work else 0
+        return Leaf(eqn.primitive.name, operation, steps, *at, moved=moved)
 
     def declared(self, eqn: JaxprEqn) -> Operation | None:
         """The cost declared for an equation, by the name of its function, kernel or primitive."""

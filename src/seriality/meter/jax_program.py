@@ -46,5 +46,6 @@ def measure_program(
         tuple(reader.notes),
         total(body, lambda leaf: leaf.work if leaf.operation.layer else 0),
         total(body, lambda leaf: int(leaf.work > 0)),
+        moved=total(body, lambda leaf: leaf.moved),
         _profile=lambda: profile(jaxpr, settings),
     )

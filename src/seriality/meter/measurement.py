@@ -174,7 +174,8 @@ class Measurement:
     where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed trip
     count. `products` is the part of the work that is in matrix products and convolutions, which other tools
     call FLOPs; `launches` counts operations on whole arrays, and `reads` the times the host waited for a
-    value.
+    value. `moved` is the number of bytes that products, lookups and their like move (`traffic`), None where
+    they are not counted (PyTorch).
     """
 
     cost: Cost
@@ -189,6 +190,7 @@ class Measurement:
     products: int = 0
     launches: int = 0
     reads: int = 0
+    moved: int | None = None
     _profile: Callable[[], Profile] | None = field(default=None, compare=False, repr=False)
 
     @property

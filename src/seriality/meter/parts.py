@@ -24,13 +24,17 @@ Rows = Int[np.ndarray, "_outputs _inputs"]
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One operation, all of whose outputs need all of its inputs, and where it was written."""
+    """One operation, all of whose outputs need all of its inputs, and where it was written.
+
+    `moved` is the number of bytes that it moves (`traffic`).
+    """
 
     name: str
     operation: Operation
     steps: int
     functions: tuple[str, ...] = ()
     line: str = ""
+    moved: int = 0
 
     @property
     def work(self) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from .. import analysis
 from ..analysis import CONTROL, SERIAL, Row, Side
 from . import panels
 from .summary import RULE, Reading, Summary, plain
@@ -45,16 +46,17 @@ NAMES = ("accuracy_against_depth", "reach_against_span", "table", "serial_beside
 
 def findings(reading: Reading) -> dict[str, alt.TopLevelMixin]:
     """The panels of a study's findings as one chart for each claim, by its id."""
-    charts = {finding.claim: panels.drawn(finding.panels) for finding in reading.findings}
-    return {
-        claim: _configured(
-            alt.concat(*each, columns=panels.COLUMNS, spacing=26).resolve_scale(
-                color="independent", shape="independent"
-            )
-        )
-        for claim, each in charts.items()
-        if each
-    }
+    charts = {finding.claim: together(finding.panels) for finding in reading.findings}
+    return {claim: chart for claim, chart in charts.items() if chart is not None}
+
+
+def together(found: Sequence[analysis.Panel]) -> alt.TopLevelMixin | None:
+    """Panels as one chart, each with a legend of its own; None if there is nothing to draw."""
+    charts = panels.drawn(found)
+    if not charts:
+        return None
+    whole = alt.concat(*charts, columns=panels.COLUMNS, spacing=26)
+    return _configured(whole.resolve_scale(color="independent", shape="independent"))
 
 
 def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:

@@ -11,6 +11,7 @@ from .exchange_rate import (
     EXCHANGE_RATE_SUDOKU,
 )
 from .loops import LOOPS_STUDY
+from .machine import MACHINE
 from .miniature import MINIATURE
 from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
@@ -30,5 +31,6 @@ STUDIES: dict[str, Study] = {
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
         *(EXCHANGE_RATE, EXCHANGE_RATE_AUTOMATON, EXCHANGE_RATE_SUDOKU, EXCHANGE_RATE_LARGE),
         *(DEEP_AND_WIDE, THINNING, LOOPS_STUDY),
+        MACHINE,
     )
 }

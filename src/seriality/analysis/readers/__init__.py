@@ -11,6 +11,7 @@ from . import (
     derandomised,
     exchange_rate,
     loops,
+    machine,
     plateau,
     sampler_error,
     sudoku_orders,
@@ -38,5 +39,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "deep_and_wide": deep_and_wide.read,
     "thinning": thinning.read,
     "loops": loops.read,
+    "machine": machine.read,
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
