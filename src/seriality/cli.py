@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from os.path import samefile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
@@ -34,6 +34,8 @@ STORE = Path("seriality.sqlite")
 OUT = Path("report.html")
 DEVICES = ("auto", "cpu", "gpu")
 KINDS = ("tasks", "networks", "solvers", "studies", "claims")
+EXECUTORS = ("local", "processes", "ray")
+RETRIES = 3
 MOST_SEEDS = 1000
 PATIENCE_S = 1.0
 """How long a stopped run may take to come to its next step before the process leaves it."""
@@ -163,14 +165,50 @@ def run(
     store: StoreOption = STORE,
     seeds: SeedsOption = None,
     device: DeviceOption = "auto",
+    executor: Annotated[
+        str, typer.Option("--executor", help="Where trials are computed: local, processes or ray.")
+    ] = "local",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", parser=_whole, metavar="N", help="Workers; 0 is as many as there is room for."
+        ),
+    ] = 0,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="HOST:PORT", help="A Ray cluster; one is started here if absent."),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float, typer.Option("--gpus-per-trial", metavar="X", help="GPUs of each worker on Ray.")
+    ] = 0.0,
+    retries: Annotated[
+        int,
+        typer.Option("--retries", parser=_whole, metavar="N", help="How often a lost trial is tried again."),
+    ] = RETRIES,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try the trials again that are recorded as failed.")
+    ] = False,
 ) -> None:
     """Run what is missing of a study and print its table. Stopped, it goes on where it was."""
+    how = _Executor(executor, workers, address, gpus_per_trial, retries, retry_failed)
 
     def work(stop: _Stop) -> None:
-        _print_table(_run(study, store, seeds, device, stop))
+        _print_table(_run(study, store, seeds, device, stop, how))
 
     _carry_out(
-        work, _command("run", study, store=(store, STORE), seeds=(seeds, None), device=(device, "auto"))
+        work,
+        _command(
+            "run",
+            study,
+            store=(store, STORE),
+            seeds=(seeds, None),
+            device=(device, "auto"),
+            executor=(executor, "local"),
+            workers=(workers, 0),
+            address=(address, None),
+            gpus_per_trial=(gpus_per_trial, 0.0),
+            retries=(retries, RETRIES),
+        ),
     )
 
 
@@ -482,17 +520,67 @@ def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
 # Running
 
 
-def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -> "list[Record]":
+class _Executor(NamedTuple):
+    """What was asked of the executor, as typed."""
+
+    name: str = "local"
+    workers: int = 0
+    address: str | None = None
+    gpus_per_trial: float = 0.0
+    retries: int = RETRIES
+    retry_failed: bool = False
+
+    def check(self) -> None:
+        """All that is wrong with it, in one line."""
+        _pick("executor", self.name, EXECUTORS)
+        faults = []
+        if self.workers < 0:
+            faults.append(f"--workers is {self.workers}, allowed is 0 or more; e.g. --workers 2")
+        if self.workers and self.name == "local":
+            faults.append("--workers is for --executor processes or ray; local is one")
+        if self.address is not None and self.name != "ray":
+            faults.append("--address is for --executor ray")
+        if not 0 <= self.gpus_per_trial <= 64:
+            faults.append(
+                f"--gpus-per-trial is {self.gpus_per_trial:g}, allowed is 0 to 64; e.g. --gpus-per-trial 0.5"
+            )
+        if self.gpus_per_trial and self.name != "ray":
+            faults.append("--gpus-per-trial is for --executor ray")
+        if self.retries < 0:
+            faults.append(f"--retries is {self.retries}, allowed is 0 or more; e.g. --retries {RETRIES}")
+        if faults:
+            _fail("; ".join(faults))
+
+    def made(self) -> Any:
+        from .study.executors import Local, Processes, Ray
+
+        if self.name == "processes":
+            return Processes(self.workers)
+        return Ray(self.workers, self.address, self.gpus_per_trial) if self.name == "ray" else Local()
+
+
+LOCALLY = _Executor()
+
+
+def _run(
+    name: str,
+    path: Path,
+    seeds: int | None,
+    device: str,
+    stop: "_Stop",
+    how: _Executor = LOCALLY,
+) -> "list[Record]":
     """Run what is missing of a study; all of its records."""
     if seeds is not None and not 1 <= seeds <= MOST_SEEDS:
         _fail(f"--seeds is {seeds}, allowed is 1 to {MOST_SEEDS}; e.g. --seeds 5")
     _pick("device", device, DEVICES)
+    how.check()
     from .studies import STUDIES
 
-    study = STUDIES[_pick("study", name, STUDIES)]
+    study = STUDIES[_pick("study", name.replace("-", "_"), STUDIES)]
     _use_device(device)
     from .store import Store
-    from .study import Progress, groups
+    from .study import ExecutorError, Progress, TrialError, groups
     from .study import run as run_study
     from .study.cache import use_cache
     from .study.watch import Unheeded, Watch
@@ -504,8 +592,12 @@ def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -
         ids = {record.id for record in before}
         missing = sum(trial.id not in ids for group in every for trial in group)
         total = sum(map(len, every))
+        failed = store.failed(study.name)
         with suppress(OSError):  # nobody reads: the run does not depend on it
             typer.echo(f"{study.name}: {total - missing} of {total} trials are in {path} already", err=True)
+            if failed and not how.retry_failed:
+                what = f"{len(failed)} trial{'s' * (len(failed) > 1)} recorded as failed"
+                typer.echo(f"{study.name}: {what}, left alone; --retry-failed tries again", err=True)
         if not missing:
             return before
         console = Unheeded(stderr=True, highlight=False)
@@ -518,7 +610,18 @@ def _run(name: str, path: Path, seeds: int | None, device: str, stop: "_Stop") -
                     raise InterruptedError
                 watch(now)
 
-            run_study(study, store, seeds=seeds, observe=observe)
+            try:
+                run_study(
+                    study,
+                    store,
+                    seeds=seeds,
+                    executor=how.made(),
+                    retries=how.retries,
+                    retry_failed=how.retry_failed,
+                    observe=observe,
+                )
+            except (ExecutorError, TrialError) as error:
+                _fail(f"{error}; finished trials are kept", code=1)
         return store.records(study.name)
 
 
@@ -980,6 +1083,6 @@ def _command(*words: str, **options: tuple[Any, Any]) -> str:
         part
         for option, (value, default) in options.items()
         if value != default
-        for part in (f"--{option}", str(value))
+        for part in (f"--{option.replace('_', '-')}", str(value))
     ]
     return shlex.join([name, *words, *given])

@@ -5,6 +5,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -61,18 +62,34 @@ class Reading:
 
 def readings(records: Sequence[Record]) -> list[Reading]:
     """What the records of every study with a reader say, in the order of its claims."""
+    records, lost = _results(records)
     studies = dict.fromkeys(record.study for record in records if record.study in READERS)
-    found = [_reading(study, [each for each in records if each.study == study]) for study in studies]
+    found = [
+        _reading(study, [each for each in records if each.study == study], lost[study]) for study in studies
+    ]
     return sorted(found, key=lambda reading: min((each.claim for each in reading.findings), default=""))
 
 
-def _reading(study: str, records: list[Record]) -> Reading:
+def _results(records: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
+    """The records that are results, and by study the number of trials that failed: those that were lost with
+    their worker each time, and have no result since."""
+    found = [record for record in records if "failed" not in record.settings]
+    ids = {record.id for record in found}
+    failed = {(each.study, str(each.settings["failed"])) for each in records if "failed" in each.settings}
+    return found, Counter(study for study, trial in failed if trial not in ids)
+
+
+def _failures(number: int) -> str:
+    return f"{count(number, 'trial')}, lost with their worker each time" if number else ""
+
+
+def _reading(study: str, records: list[Record], lost: int) -> Reading:
     found = READERS[study](records, _missing(records, 0))
     if unread := max((each.unread for each in found), default=0):
         found = READERS[study](records, _missing(records, unread))  # what cannot be read is missing
     findings = tuple(_judged(each, study) for each in found)
     ended = {each.claim: _other_rule(claims.CLAIMS[each.claim], records) for each in findings}
-    facts = [("Records", count(len(records), "trial")), *_ran_on(records)]
+    facts = [("Records", count(len(records), "trial")), ("Failed", _failures(lost)), *_ran_on(records)]
     return Reading(plain(study), findings, ended, tuple((name, value) for name, value in facts if value))
 
 
@@ -110,9 +127,13 @@ def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
 def summaries(records: Sequence[Record]) -> list[Summary]:
     """A summary of every study of solvers that has records, that of the claim first."""
     claim = claims.CLAIMS["C01"]
+    records, lost = _results(records)
     studies = dict.fromkeys(record.study for record in records if record.study not in READERS)
     ordered = sorted(studies, key=lambda study: study != claim.study)
-    return [_summary(claim, study, [each for each in records if each.study == study]) for study in ordered]
+    return [
+        _summary(claim, study, [each for each in records if each.study == study], lost[study])
+        for study in ordered
+    ]
 
 
 def plain(value: Any) -> str:
@@ -160,7 +181,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
+def _summary(claim: claims.Claim, study: str, records: list[Record], lost: int) -> Summary:
     runs, unread = read(records, rule=RULE)
     ran = {run.row for run in runs}
     # Where one solver ran, tasks are compared, and rows that were not run would be all that one sees.
@@ -173,6 +194,7 @@ def _summary(claim: claims.Claim, study: str, records: list[Record]) -> Summary:
     strangers = sum(run.row not in known for run in runs)
     caveats = (
         ("Missing", f"{missing:,} of {missing + len(records) - left_out:,} trials" if missing else ""),
+        ("Failed", _failures(lost)),
         (
             "Depths too small for separate splits",
             _all(f"{run.family}, {run.role}: up to {run.shared_depth}" for run in runs if run.shared_depth),

@@ -16,6 +16,7 @@ from .miniature import MINIATURE
 from .pairs import PAIRS
 from .plateau import ESCAPES, ESCAPES_SMALL, PLATEAU, PLATEAU_SMALL
 from .sampler_error import SAMPLER_ERROR
+from .sleeping import SLEEPING
 from .sudoku_orders import SUDOKU_ORDERS
 from .sudoku_trained import SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL
 from .table1 import DEMO, TABLE1
@@ -31,6 +32,6 @@ STUDIES: dict[str, Study] = {
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
         *(EXCHANGE_RATE, EXCHANGE_RATE_AUTOMATON, EXCHANGE_RATE_SUDOKU, EXCHANGE_RATE_LARGE),
         *(DEEP_AND_WIDE, THINNING, LOOPS_STUDY),
-        MACHINE,
+        *(MACHINE, SLEEPING),
     )
 }

@@ -47,7 +47,7 @@ from ..meter.machine import (
 )
 from ..solvers import build
 from ..study import CONTROL, SERIAL, Experiment, Study
-from ..study.run import processor
+from ..study.provenance import processor
 from ..tasks import Words
 from .table1 import ROWS
 

@@ -17,6 +17,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -40,6 +41,9 @@ PATIENCE_S = 2.0
 """How long a worker without a job may take to end."""
 POLL_S = 1.0
 """How often workers on Ray are asked where they stand."""
+
+
+REACH_S = 5.0
 
 
 class ExecutorError(Exception):
@@ -317,6 +321,7 @@ class Ray(AbstractExecutor):
         there: dict[str, Any] = {"py_modules": [f"{source}/seriality"]}
         here: dict[str, Any] = {"env_vars": {"PYTHONPATH": path}}
         size = {"num_cpus": self.workers or cores(), "include_dashboard": False}
+        self._reach()
         try:
             with warnings.catch_warnings():
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
@@ -335,6 +340,18 @@ class Ray(AbstractExecutor):
                 f"{what} does not answer ({said}); start a cluster with `ray start --head`, or leave"
                 " --address out for one on this machine"
             ) from error
+
+    def _reach(self) -> None:
+        """See whether anyone listens at an address of the form host:port; Ray would try for minutes."""
+        host, colon, port = (self.address or "").rpartition(":")
+        if colon and port.isdigit() and "/" not in host:
+            try:
+                socket.create_connection((host, int(port)), timeout=REACH_S).close()
+            except (OSError, OverflowError) as error:
+                raise ExecutorError(
+                    f"--address {self.address}: nobody answers there ({error}); start a cluster with `ray"
+                    " start --head`, or leave --address out for one on this machine"
+                ) from error
 
     def _room(self, resources: Mapping[str, float]) -> int:
         """How many workers there are to be. ExecutorError if there is no room for one."""

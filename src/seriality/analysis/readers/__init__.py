@@ -40,5 +40,6 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "thinning": thinning.read,
     "loops": loops.read,
     "machine": machine.read,
+    "sleeping": lambda records, missing: (),  # it bears on no claim
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""
