@@ -13,9 +13,7 @@ and width, and depth, span and work are read off the records. Rejected: a class 
 points whenever its trials are listed (seconds each time, and a list that depends on the meter); equal numbers
 of parameters in place of equal work (for one pass the two nearly agree, but not for loops or chains).
 
-What it does not show: what a width can express. A point is what was learnt in the steps given, all with one
-learning rate; by a pilot on the task (validation alone, one seed) 2e-3 and 4e-3 do alike at 1, 4 and 8
-layers.
+What it does not show: what a width can express. A point is what was learnt in the steps given.
 """
 
 from typing import Any
@@ -84,7 +82,7 @@ EXCHANGE_RATE = _study(
     "words",
     Words("S5", length=16),
     WORDS,
-    training(2, 4, 8, 16, steps=2400, learning_rates=(4e-3,)),
+    training(2, 4, 8, 16, steps=2400),
 )
 EXCHANGE_RATE_AUTOMATON = _study(
     "exchange_rate_automaton",

@@ -29,6 +29,10 @@ class Trained:
     work: int
     training_work: int | None
     diverged: bool
+    rate: float = 0.0
+    """The learning rate."""
+    validation: float = 0.0
+    """The share of right answers on validation instances of all depths."""
 
     def share(self, depth: int) -> float:
         return self.right[depth] / self.tries
@@ -44,12 +48,23 @@ Cells = dict[tuple[str, str, str], list[Trained]]
 
 
 def cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
-    """The trainings of each row, by seed, and how many records were none."""
+    """The trainings of each row at one learning rate, by seed, and how many records were none."""
     trained, unread = parsed(records, of_record)
     found: Cells = {}
     for each in sorted(trained, key=lambda t: t.seed):
         found.setdefault((each.family, each.role, each.row), []).append(each)
-    return found, unread
+    return {key: chosen(row) for key, row in found.items()}, unread
+
+
+def chosen(row: Sequence[Trained]) -> list[Trained]:
+    """The trainings at the learning rate that does best on validation instances, the smaller if two do
+    alike. Rates with fewer seeds than the most do not compete."""
+    by_rate: dict[float, list[Trained]] = {}
+    for each in row:
+        by_rate.setdefault(each.rate, []).append(each)
+    most = max(map(len, by_rate.values()))
+    competing = {rate: each for rate, each in sorted(by_rate.items()) if len(each) == most}
+    return max(competing.values(), key=lambda each: sum(one.validation for one in each))
 
 
 def of_record(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Trained:
@@ -67,9 +82,12 @@ def of_record(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Traine
     cost, step = outcome["cost"]["unit"], outcome.get("training_step")
     training_work = None if step is None else int(step["work"]) * int(number(outcome["steps_run"], *COUNT))
     span, work = (int(number(cost[name], 1, 1e18)) for name in ("span", "work"))
+    regime, held = settings.get("training") or {}, outcome.get("validation")
+    rate = number(regime.get("learning_rate", 0.0), 0.0, 1e9)
+    validation = 0.0 if held is None or diverged else sum(held["successes"]) / sum(held["tries"])
     return Trained(
         str(settings["family"]), role, str(settings["row"]), int(settings["seed"]),
-        right, tries.pop(), span, work, training_work, diverged,
+        right, tries.pop(), span, work, training_work, diverged, rate, validation,
     )  # fmt: skip
 
 
