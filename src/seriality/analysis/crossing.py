@@ -127,7 +127,9 @@ def _rate(
     (short_low, short_high), (long_low, long_high) = ends[k], ends[k + 1]
     apart = places[k + 1] - places[k]
     lower, upper = ((each + apart) / apart for each in (short_low - long_high, short_high - long_low))
-    where = f"accuracy {accuracy:g} at depth {depth:g}, span {2 ** places[k + 1]:g} to {2 ** places[k]:g}"
+    where = (
+        f"accuracy {accuracy:.3g} at depth {depth:g}, span {2 ** places[k + 1]:.4g} to {2 ** places[k]:.4g}"
+    )
     if long_low[0] != long_high[0]:
         return open_rate(f"{where}: not crossed with the longer span")
     return judge(

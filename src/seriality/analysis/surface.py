@@ -106,7 +106,7 @@ class Surface:
         `MISFIT`.
         """
         self._check(accuracy)
-        where = f"accuracy {accuracy:g} at depth {depth:g}, span {span:g} halved"
+        where = f"accuracy {accuracy:.3g} at depth {depth:g}, span {span:g} halved"
         d, s = (np.array([math.log2(each)]) for each in (depth, span))
         half = np.log2(np.array([span / 2]))
         start = self.contour(accuracy, depth, np.array([float(span)])).estimate

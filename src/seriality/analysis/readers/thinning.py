@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..crossing import crossing
 from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed
 from ..intervals import GENERATOR_SEED, RESAMPLES, Interval, student, welch
 from ..observations import one_version
 from ..table import CONTROL, SERIAL, RecordLike, Verdict
-from .trained import Trained, observations, of_record, point, shares
+from .trained import Trained, of_record, point, shares
 
 TOKENS = 16
 """The budget: those of the full chain."""
@@ -166,19 +165,22 @@ def _votes(task: Rows, control: Rows, missing: int, notes: tuple[str, ...], unre
         controls.append((same.low <= claims.GAIN, f"on two registers by {_told(same)}"))
     worst = min(_mean(_of(row, TOKENS // (kept + 1))).low for kept, row in control.items())
     controls.append((worst >= claims.ACCURACY, f"on two registers all are at least {worst:.1%} right"))
-    every = [
-        trained
-        for row in task.values()
-        for each in row
-        for votes, trained in each.by_votes.items()
-        if votes != GREEDY
-    ]
-    rates = tuple(
-        f"Votes for kept steps, exchange rate by crossings: {found.status} ({found.reason})."
-        for found in crossing(observations(every), 0.5, LENGTH).rates
-    )
+    replaced = tuple(_replaced(task[few], task[more]) for few, more in pairwise(sorted(task)))
     verdict = decide(supporting, missing=missing, controls=controls)
-    return Finding("C13", verdict, panels, notes + rates, unread)
+    return Finding("C13", verdict, panels, notes + replaced, unread)
+
+
+def _replaced(short: Sequence[Asked], long: Sequence[Asked]) -> str:
+    """Whether the most votes over chains of half the length make up for one of the whole: the exchange rate
+    of votes for kept steps, as far as votes were asked."""
+    votes = max(short[0].by_votes)
+    one, voted = _of(long, 1), _of(short, votes)
+    gain = _gain(voted, one)
+    held = "hold" if gain.high <= 0 else "do not hold" if gain.low > 0 else "may hold"
+    return (
+        f"{votes} votes over chains of {short[0].kept + 1} ({_mean(voted).estimate:.1%}) {held} what one "
+        f"chain of {long[0].kept + 1} gives ({_mean(one).estimate:.1%}): they lack {_told(gain)}."
+    )
 
 
 def _kept_panels(task: Rows, control: Rows) -> tuple[Panel, ...]:
