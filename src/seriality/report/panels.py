@@ -83,12 +83,14 @@ def _scale(log: bool) -> alt.Scale:
 
 
 def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
-    """Whole numbers as such; powers of ten where a logarithmic axis goes below a thousandth. Labels that
-    would touch are left out."""
+    """Whole numbers as such, or in thousands and millions; powers of ten where a logarithmic axis goes below a
+    thousandth. Labels that would touch are left out."""
     values = [abs(row[axis]) for row in rows]
     ticks: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 4}
     if all(value == int(value) for value in values) and max(values, default=0) < 1e6:
         return ticks | {"format": ",d"} | ({} if log else {"tickMinStep": 1})
+    if min(values, default=0) >= 1e5:
+        return ticks | {"format": "~s"}  # 2M in place of 2000000
     return ticks | {"format": "~e" if log and min(values, default=1) < 1e-3 else "~g"}
 
 

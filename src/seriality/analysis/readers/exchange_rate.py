@@ -180,7 +180,8 @@ def contour_panels(family: str, surface: Surface) -> list[Panel]:
                 for x, y, low, high in zip(spans, band.estimate, band.low, band.high, strict=True)
                 if math.isfinite(y)
             ]
-            curves.append(Series(f"{accuracy:.0%} right", tuple(points)))
+            if points:
+                curves.append(Series(f"{accuracy:.0%} right", tuple(points)))
         panels.append(
             Panel(
                 f"{family}, depth {depth}: equal accuracy, fitted", "span of an answer", "work of an answer",
