@@ -202,8 +202,8 @@ CLAIMS = {
             rule=(
                 "The rows of claim C12, each asked for 16 tokens: one chain of 16 tokens, or the majority of "
                 "2 chains of 8, 4 of 4, 8 of 2, 16 of 1. All chains are sampled at temperature 1, the "
-                "distribution that was taught, the long one too. (Each vote reads the prompt again, so votes "
-                "spend more work than the long chain.)",
+                "distribution that was taught, the long one too. (Votes read the prompt once "
+                "for all, so votes of few tokens spend less work than the long chain.)",
                 "Beats: on test words of 16 letters the long chain is more often right than the votes, for "
                 f"each of the four, by the lower end of the {CONFIDENCE:.0%} Welch interval over {SEEDS} "
                 "seeds. It does not if for one of the four it is not more often right, by the upper end.",

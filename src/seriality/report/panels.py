@@ -83,8 +83,8 @@ def _scale(log: bool) -> alt.Scale:
 
 
 def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
-    """Whole numbers as such, or in thousands and millions; powers of ten where a logarithmic axis goes below a
-    thousandth. Labels that would touch are left out."""
+    """Whole numbers as such, or in thousands and millions; powers of ten where a logarithmic axis goes below
+    a thousandth. Labels that would touch are left out."""
     values = [abs(row[axis]) for row in rows]
     ticks: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 4}
     if all(value == int(value) for value in values) and max(values, default=0) < 1e6:
