@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 
 from seriality import claims
 from seriality.analysis import Rule, bootstrap, choose, reach, read, rows, verdict, wilson
+from seriality.analysis.intervals import welch
 
 RULE = Rule(claims.ACCURACY, claims.CONFIDENCE, claims.SEEDS, claims.PARALLEL_LAWS, claims.SERIAL_LAWS)
 
@@ -329,3 +331,21 @@ def test_what_is_no_such_record_is_counted_and_not_read(made_up):
 def test_no_records_make_no_table():
     assert table([]) == {}
     assert verdict({}, rule=RULE).reasons == ("no records",)
+
+
+values = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=8)
+
+
+@given(one=values, other=values)
+def test_the_interval_of_a_difference_is_that_of_scipy(one, other):
+    found = welch(np.array(one), np.array(other))
+    if len(set(one)) == len(set(other)) == 1:
+        assert found.estimate == found.low == found.high == other[0] - one[0]
+        return
+    expected = ttest_ind(other, one, equal_var=False).confidence_interval(0.95)
+    np.testing.assert_allclose((found.low, found.high), expected, atol=1e-9)
+
+
+def test_the_interval_of_a_difference_needs_two_values():
+    with pytest.raises(ValueError, match="needs two values or more: got 1 and 2"):
+        welch(np.array([0.1]), np.array([0.1, 0.2]))

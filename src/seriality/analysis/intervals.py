@@ -106,10 +106,11 @@ def welch(
     """
     if min(one.size, other.size) < 2:
         raise ValueError(f"a t interval needs two values or more: got {one.size} and {other.size}")
+    if not np.ptp(one) and not np.ptp(other):
+        gain = float(other[0] - one[0])
+        return Interval(gain, gain, gain)
     gain = float(np.mean(other) - np.mean(one))
     errors = [float(np.var(each, ddof=1)) / each.size for each in (one, other)]
-    if not sum(errors):
-        return Interval(gain, gain, gain)
     freedom = sum(errors) ** 2 / (errors[0] ** 2 / (one.size - 1) + errors[1] ** 2 / (other.size - 1))
     half = sum(errors) ** 0.5 * float(stdtrit(freedom, (1 + confidence) / 2))
     return Interval(gain, gain - half, gain + half)

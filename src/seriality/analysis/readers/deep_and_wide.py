@@ -26,7 +26,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     """The finding on C07."""
     schedules, _ = parsed(records, _schedule)
     trained = [record for record in records if "experiment" not in record.settings]
-    found, unread = cells(trained)
+    found, unread = cells(trained, *DEPTHS)
     deep, wide = grids(found, FAMILY)
     supporting, controls = _judged(deep, wide)
     verdict = decide(supporting, missing=missing, controls=controls)
@@ -41,7 +41,12 @@ def _judged(deep: Grid, wide: Grid) -> tuple[list[tuple[bool | None, str]], list
     shallow = [sorted((t for t in _of(grid, SHALLOW)), key=lambda t: t[0].work) for grid in (deep, wide)]
     pairs = _lines(deep)
     rows = [*shallow[0], *shallow[1], *(row for pair in pairs for row in pair)]
-    if min(map(len, shallow)) < 2 or not pairs or min(map(len, rows)) < claims.SEEDS:
+    if (
+        set(deep) != set(wide)
+        or min(map(len, shallow)) < 2
+        or not pairs
+        or min(map(len, rows)) < claims.SEEDS
+    ):
         return [(None, f"not all configurations were run with {claims.SEEDS} seeds on both circuits")], []
     (least, most), (wide_least, wide_most) = ((each[0], each[-1]) for each in shallow)
     by_width, on_wide = _gain(least, most), _gain(wide_least, wide_most)

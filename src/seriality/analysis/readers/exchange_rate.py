@@ -81,7 +81,7 @@ def is_whole(grid: Grid) -> bool:
 
 def laws(family: str, task: Grid, control: Grid) -> tuple[tuple[bool | None, str], tuple[bool, str] | None]:
     """Whether work and span predict better than work alone on the task, and the same of the control."""
-    if not is_whole(task) or not is_whole(control):
+    if set(task) != set(control) or not is_whole(task) or not is_whole(control):
         few = f"{family}: not all configurations were run with {claims.SEEDS} seeds on task and control"
         return (None, few), None
     of_task, of_control = (

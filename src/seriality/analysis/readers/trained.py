@@ -47,9 +47,17 @@ Cells = dict[tuple[str, str, str], list[Trained]]
 """By family, role and row."""
 
 
-def cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
-    """The trainings of each row at one learning rate, by seed, and how many records were none."""
-    trained, unread = parsed(records, of_record)
+def cells(records: Sequence[RecordLike], *depths: int) -> tuple[Cells, int]:
+    """The trainings of each row at one learning rate, by seed, and how many records were none that was asked
+    at these depths."""
+
+    def asked(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Trained:
+        found = of_record(settings, outcome)
+        if not set(depths) <= set(found.right):
+            raise ValueError(f"asked at depths {depths}")
+        return found
+
+    trained, unread = parsed(records, asked)
     found: Cells = {}
     for each in sorted(trained, key=lambda t: t.seed):
         found.setdefault((each.family, each.role, each.row), []).append(each)
