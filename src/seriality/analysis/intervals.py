@@ -92,7 +92,7 @@ def student(values: Num[np.ndarray, " seeds"], *, confidence: float = 0.95) -> I
 
 
 def welch(
-    one: Num[np.ndarray, " seeds"], other: Num[np.ndarray, " seeds"], *, confidence: float = 0.95
+    one: Num[np.ndarray, " seeds"], other: Num[np.ndarray, " others"], *, confidence: float = 0.95
 ) -> Interval:
     """The mean of `other` less that of `one`, two or more values each, with Welch's t interval for unequal
     variances. Where neither varies the interval has no width.
