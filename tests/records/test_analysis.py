@@ -336,6 +336,7 @@ def test_no_records_make_no_table():
 values = st.lists(st.floats(0, 1).map(lambda x: round(x, 3)), min_size=2, max_size=8)
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss")  # of values that are alike, on one side
 @given(one=values, other=values)
 def test_the_interval_of_a_difference_is_that_of_scipy(one, other):
     found = welch(np.array(one), np.array(other))

@@ -39,6 +39,8 @@ from .work import Workbench
 
 PATIENCE_S = 2.0
 """How long a worker without a job may take to end."""
+BEGINS = ("compiling", "measuring")
+"""The first phase of a training and of an experiment."""
 POLL_S = 1.0
 """How often workers on Ray are asked where they stand."""
 
@@ -383,6 +385,8 @@ class _Actors(AbstractWorkers):
             alone = self.dials.address is None
             self.actors[worker] = kind.remote(worker, self.count if alone else 0, self.provenance)
         self.jobs[worker] = (job, self.actors[worker].run.remote(job.trials))
+        # Its own first word is fetched with a delay.
+        self.tell(worker, phase="measuring" if isinstance(job.trials[0], Experiment) else "compiling")
 
     def ended(self) -> Iterator[End]:
         ends: list[End] = []
@@ -427,7 +431,7 @@ class _Actors(AbstractWorkers):
             elif self.ray.wait([future], timeout=0)[0]:
                 del self.asked[worker]
                 with suppress(self.ray.exceptions.RayError):  # its end is seen in its job
-                    if said := self.ray.get(future):
+                    if (said := self.ray.get(future)) and said["phase"] not in BEGINS:
                         self.tell(worker, **said)
 
     def _check_nodes(self) -> None:

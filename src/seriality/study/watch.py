@@ -19,12 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..store import Record
+from .executors import BEGINS
 from .experiment import Experiment
 from .trial import Trial
 from .work import Progress
 
-BEGINS = ("compiling", "measuring")
-"""The first phase of a training and of an experiment."""
 ENDS = ("recorded", "lost", "failed")
 SHOWN = 8
 """The most workers that are shown line by line."""
@@ -143,12 +142,14 @@ class Watch:
                 return None
             usual = expected / here.now.replicas
             # What runs is pending too: it is taken off what all that are pending will take.
-            each = self.measured.expect(here.now.trial) or usual
+            each = self.measured.expect(here.now.trial)
+            each = usual if each is None else each
             rest += max(expected - (moment - here.started), 0.0)
             rest -= self.pending.get(here.now.groups_done, 0) * each
         for trial, count in self.kinds.values():
             if count:
-                each = self.measured.expect(trial) or usual
+                each = self.measured.expect(trial)
+                each = usual if each is None else each
                 if each is None:
                     return None
                 rest += count * each
