@@ -128,7 +128,8 @@ CLAIMS = {
                 "Circuits of 8 gates: deep ones, 4 layers of 2 gates that each read the layer below, and "
                 "wide ones, in which all gates read the inputs. Prompts look the same, so an answer costs a "
                 "model the same on both.",
-                "Transformers on lines of equal metered work (5 %), trained alike. To widen is to go from "
+                "Transformers on lines of equal metered work (5 %), trained alike, with the one of two "
+                "learning rates, 1e-3 and 2e-3, that does best on validation. To widen is to go from "
                 "the least to the most work at 2 layers; to deepen is to go from 2 to 8 layers on one line "
                 "of work. Accuracy: all wires right, the mean over test circuits of 2 and of 4 layers.",
                 f"Every gain is a difference of mean accuracies over {SEEDS} seeds with its {CONFIDENCE:.0%} "

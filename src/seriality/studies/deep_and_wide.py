@@ -31,7 +31,7 @@ LINES: Lines = {
 GATES = 64
 LAYERS = (32, 16, 8, 4, 2)
 PROCESSORS = (1, 2, 4, 8, 16, 32, 64)
-TRAINING = training(1, 2, 4, steps=4800, learning_rates=(2e-3,))
+TRAINING = training(1, 2, 4, steps=4800, learning_rates=(1e-3, 2e-3))
 
 
 def scheduled(layers: int, gates: int, processors: tuple[int, ...], *, seed: int) -> dict[str, Any]:
