@@ -51,6 +51,28 @@ def start(folder, *arguments, **environment):
 # Names and values
 
 
+def test_a_study_may_be_named_with_hyphens(tmp_path):
+    code, _, err = call("run", "exchange-rate", "--store", tmp_path / "none" / "store.sqlite")
+    assert (code, "unknown study" in err, "there is no folder" in err) == (1, False, True)
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--executor", "thread"], "unknown executor 'thread'; valid: local, processes, ray"),
+    (["--workers", "2", "--address", "x:1"],
+     "--workers is for --executor processes or ray; local is one; --address is for --executor ray"),
+    (["--executor", "processes", "--workers", "-1", "--gpus-per-trial", "1", "--retries", "-2"],
+     "--workers is -1, allowed is 0 or more; e.g. --workers 2; --gpus-per-trial is for --executor ray; "
+     "--retries is -2, allowed is 0 or more; e.g. --retries 3"),
+    (["--executor", "ray", "--gpus-per-trial", "-1"], "--gpus-per-trial is -1, allowed is 0 to 64"),
+])  # fmt: skip
+def test_what_an_executor_cannot_be_is_told_in_one_line(options, said, tmp_path):
+    code, out, err = call("run", "sleeping", "--store", tmp_path / "store.sqlite", *options)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_registry_is_listed():
     for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES, CLAIMS), strict=True):
         code, out, _ = call("list", kind)

@@ -64,6 +64,7 @@ def test_the_commands_exist():
             dict.fromkeys(("C14", "C15", "C16", "C17", "C17_2", "C18", "C22", "C25"), 20),
             "docs/theorems.md",
         ),
+        ("exchange", dict.fromkeys(("C07", "C12", "C13", "C23"), 20), "docs/serial_or_parallel.md"),
     ],
 )
 def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_path):
@@ -86,15 +87,18 @@ def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_
         assert f"results/{drawing})" in (ROOT / shown).read_text(encoding="utf-8")
 
 
-def test_the_verdicts_on_the_theorems_are_what_the_records_say():
+@pytest.mark.parametrize(
+    ("name", "shown", "count"), [("theorems", "theorems", 8), ("exchange", "serial_or_parallel", 4)]
+)
+def test_the_verdicts_are_what_the_records_say(name, shown, count):
     """The table of the page, row by row."""
-    with Store.open_read(ROOT / "results" / "theorems.sqlite") as store:
+    with Store.open_read(ROOT / "results" / f"{name}.sqlite") as store:
         found = {
             (finding.claim, reading.study): finding.verdict.status
             for reading in readings(store.records())
             for finding in reading.findings
         }
-    page = (ROOT / "docs" / "theorems.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / f"{shown}.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| (C\d\d) \|[^|]*\| `(\w+)` \| \**(\w+)\** \|", page, re.M)
     assert {(claim, study): verdict for claim, study, verdict in told} == found
-    assert len(found) == 8
+    assert len(found) == count

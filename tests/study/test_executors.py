@@ -177,6 +177,17 @@ def test_a_trials_own_error_stops_the_run_in_one_line(functions, folder, store):
     assert len(store) == 2
 
 
+def not_importable(number, folder):
+    """In a module that workers cannot import."""
+    return {"square": number * number}
+
+
+def test_what_a_worker_cannot_import_is_told_and_no_failure_of_the_trial(folder, store):
+    with pytest.raises(TrialError, match=r"row on numbers, serial, seed 0: ModuleNotFoundError"):
+        run(study(not_importable, 2, folder), store, executor=Processes(1))
+    assert len(store) == 0
+
+
 def test_workers_take_different_programs_first(functions, folder, store):
     """Experiments that differ in more than their seed are different programs: here each row's number."""
     every = [
@@ -222,6 +233,11 @@ def test_two_drivers_at_one_store_compute_everything_once(functions, folder, tmp
 
 # The driver
 
+# With signals of its own: a job that a shell put aside would ignore SIGINT.
+SCRIPT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+SCRIPT += "from seriality.cli import main; main()"
+SERIALITY = [sys.executable, "-c", SCRIPT]
+
 
 def alive(pid):
     """Whether a process is there and no zombie."""
@@ -257,7 +273,7 @@ def workers_of(pid):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_when_the_driver_is_gone_its_workers_end_and_the_same_command_goes_on(how, tmp_path):
     path = tmp_path / "store.sqlite"
-    command = [str(Path(sys.executable).with_name("seriality")), "run", "sleeping"]
+    command = [*SERIALITY, "run", "sleeping"]
     command += ["--store", str(path), "--executor", "processes", "--workers", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
         wait_for(10, driver)
@@ -315,7 +331,7 @@ def test_when_the_ray_node_is_killed_the_run_ends_and_the_same_command_goes_on(t
     """The raylet is killed in the middle of a grid. By what Ray promises the run may end with it; its actors
     may also live on for long enough (they do here). Either way a resume leaves one record for each trial."""
     path = tmp_path / "store.sqlite"
-    command = [str(Path(sys.executable).with_name("seriality")), "run", "sleeping", "--store", str(path)]
+    command = [*SERIALITY, "run", "sleeping", "--store", str(path)]
     ray = [*command, "--executor", "ray", "--workers", "2"]
     with subprocess.Popen(ray, stderr=subprocess.PIPE, text=True) as driver:
         wait_for(10, driver)

@@ -163,6 +163,7 @@ class _Processes(AbstractWorkers):
         self.context = multiprocessing.get_context("spawn")  # a forked JAX may hang
         self.processes: dict[int, tuple[Any, Connection]] = {}
         self.jobs: dict[int, Job] = {}
+        self.ready: set[int] = set()
         self.lost: list[End] = []
 
     def give(self, worker: int, job: Job) -> None:
@@ -197,7 +198,9 @@ class _Processes(AbstractWorkers):
                 except (EOFError, OSError):
                     ends.append(self._lose(worker))
                     continue
-                if kind == "progress":
+                if kind == "ready":
+                    self.ready.add(worker)
+                elif kind == "progress":
                     self.tell(worker, **said)
                 elif kind == "failed":
                     raise _failed(self.jobs[worker], *said)
@@ -215,6 +218,9 @@ class _Processes(AbstractWorkers):
             process.kill()
             process.join()
         code = process.exitcode
+        if worker not in self.ready and not (code and code < 0):
+            raise ExecutorError(f"a worker could not start: its process ended with code {code}")
+        self.ready.discard(worker)
         how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with code {code}"
         return End(worker, None, f"its process was {how}" if code and code < 0 else f"its process {how}")
 
@@ -244,12 +250,13 @@ def _serve(
     use_cache()
     bench = None
     with suppress(EOFError, OSError):  # the driver is gone, or done
+        connection.send(("ready", None))
         while True:
-            trials = connection.recv()
             try:
+                trials = connection.recv()
                 bench = bench or Workbench(provenance)
                 records = bench.run(trials, lambda **now: connection.send(("progress", now)))
-            except (EOFError, BrokenPipeError):
+            except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:
                 connection.send(("failed", _told(error)))
@@ -406,14 +413,14 @@ class _Actors(AbstractWorkers):
         errors = self.ray.exceptions
         try:
             done, said = self.ray.get(future)
-        except (errors.ActorDiedError, errors.ActorUnavailableError, errors.NodeDiedError) as error:
+        except (errors.RayActorError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
+            said = " ".join(str(error).split())
+            if getattr(error, "actor_init_failed", False):
+                raise ExecutorError(f"a worker on Ray could not start ({said[:300]})") from error
             self._drop(worker)
-            return End(worker, None, " ".join(str(error).split())[:300])
-        except errors.RayTaskError as error:  # not the trial's own: what it raises comes back as a value
-            self._drop(worker)
-            return End(worker, None, " ".join(str(error.cause).split())[:300])
-        except errors.RayError as error:
-            raise ExecutorError(f"the Ray cluster is gone ({' '.join(str(error).split())[:200]})") from error
+            return End(worker, None, said[:300])
+        except errors.RayError as error:  # not the trial's own: what it raises comes back as a value
+            raise ExecutorError(f"Ray fails ({' '.join(str(error).split())[:300]})") from error
         if done:
             return End(worker, said)
         raise _failed(job, *said)
