@@ -18,6 +18,8 @@ DEPTHS = (2, 4)
 """Layers of the circuits that are judged: all but one."""
 SHALLOW, DEEP = 2, 8
 """Layers of the models that are compared."""
+RATES = 2
+"""The learning rates of which the better is taken."""
 LINE = 1.1
 """Works that are on one line differ by less than this factor."""
 
@@ -48,6 +50,8 @@ def _judged(deep: Grid, wide: Grid) -> tuple[list[tuple[bool | None, str]], list
         or min(map(len, rows)) < claims.SEEDS
     ):
         return [(None, f"not all configurations were run with {claims.SEEDS} seeds on both circuits")], []
+    if min(each.rates for row in rows for each in row) < RATES:
+        return [(None, f"not all configurations were run at {RATES} learning rates")], []
     (least, most), (wide_least, wide_most) = ((each[0], each[-1]) for each in shallow)
     by_width, on_wide = _gain(least, most), _gain(wide_least, wide_most)
     by_depth = _gain(*max(pairs, key=lambda pair: pair[0][0].work))

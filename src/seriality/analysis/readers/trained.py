@@ -2,7 +2,7 @@
 "cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Trained:
     """The learning rate."""
     validation: float = 0.0
     """The share of right answers on validation instances of all depths."""
+    rates: int = 1
+    """Learning rates among which this one was chosen."""
 
     def share(self, depth: int) -> float:
         return self.right[depth] / self.tries
@@ -72,7 +74,8 @@ def chosen(row: Sequence[Trained]) -> list[Trained]:
         by_rate.setdefault(each.rate, []).append(each)
     most = max(map(len, by_rate.values()))
     competing = {rate: each for rate, each in sorted(by_rate.items()) if len(each) == most}
-    return max(competing.values(), key=lambda each: sum(one.validation for one in each))
+    best = max(competing.values(), key=lambda each: sum(one.validation for one in each))
+    return [replace(each, rates=len(competing)) for each in best]
 
 
 def of_record(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Trained:
