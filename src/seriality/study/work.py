@@ -37,7 +37,8 @@ class Progress:
 
     `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded"; of an
     experiment it is "measuring" and "recorded". A group that was lost with its worker is "lost", and "failed"
-    if it is not tried again; `reason` says how.
+    if it is not tried again; `reason` says how. A job that was sent to a worker which has not said anything of
+    it is "waiting". `seconds` is what the records say that a group took, which may be more than was watched.
     `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
     still.
     """
@@ -54,6 +55,7 @@ class Progress:
     replicas: int = 0
     worker: int = 0
     reason: str = ""
+    seconds: float = 0.0
 
 
 class Workbench:

@@ -1,0 +1,461 @@
+"""Executors under real faults: workers, drivers and a cluster are killed, and every trial has one record.
+
+The trials are functions of a module that the tests write, because workers import what they run.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from seriality.store import Store
+from seriality.study import (
+    EXECUTORS,
+    SERIAL,
+    ExecutorError,
+    Experiment,
+    Study,
+    Training,
+    Trial,
+    TrialError,
+    run,
+)
+from seriality.study.executors import Processes, Ray
+from seriality.tasks import Words
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals, turns and affinity as POSIX has them")
+pytestmark = POSIX
+SOON_S = 150.0
+"""More than anything waited for here takes on a busy machine."""
+
+MLP = {"name": "SinglePass", "network": {"name": "MLP", "width": 4, "layers": 1, "features": 2}}
+TRAINING = Training(stages=(1,), steps=4, chunk=2, warmup=0, batch=4, gate_instances=4, test_instances=4)
+TINY = Study(
+    "tiny",
+    "",
+    (),
+    1,
+    lambda seeds: [
+        Trial("tiny", "MLP", "words", SERIAL, Words("parity", length=1), MLP, TRAINING, 1e-3, seed)
+        for seed in range(seeds)
+    ],
+)
+
+MODULE = '''
+import os, signal, time
+from pathlib import Path
+
+
+def square(number, seed):
+    return {"square": number**2 + seed, "nothing": float("nan")}
+
+
+def where(number, seconds, seed):
+    time.sleep(seconds)
+    return {"pid": os.getpid()}
+
+
+def kills(number, folder, often):
+    """Kills its worker the first times; every try leaves a letter."""
+    tries = Path(folder) / str(number)
+    with tries.open("a") as file:
+        file.write("x")
+    if tries.stat().st_size <= often:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    return {"number": number}
+
+
+def raises(number):
+    if number == 2:
+        raise ArithmeticError("two is\\n  refused")
+    return {"number": number}
+
+
+def lingers(number, folder):
+    """Leaves the id of its process, and ends when it is allowed to."""
+    (Path(folder) / f"{number}-{os.getpid()}").touch()
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.02)
+    return {"number": number}
+
+
+def cannot_be_sent(number):
+    return {"number": open(os.devnull)}
+'''
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """The module of functions, where workers find it too."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "faulty_trials.py").write_text(MODULE)
+    sys.path.insert(0, str(folder))
+    import faulty_trials
+
+    yield faulty_trials
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="module")
+def cluster(faulty):
+    """A Ray cluster on this machine with room for two workers, made as the executor makes it."""
+    ray = pytest.importorskip("ray")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+        Ray(workers=2)._connect(ray)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(params=["processes", "ray"])
+def two(request):
+    """Two workers."""
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return {"processes": Processes, "ray": Ray}[request.param](workers=2)
+
+
+def study_of(function, *arguments, seeds=1):
+    """A study of one experiment for each of the arguments and seeds."""
+
+    def trials(seeds):
+        return [
+            Experiment("faults", "row", "family", SERIAL, function, each, seed=seed)
+            for each in arguments
+            for seed in range(seeds)
+        ]
+
+    return Study("faults", "", (), seeds, trials)
+
+
+def said(records):
+    return sorted((each.id, each.settings, each.outcome) for each in records)
+
+
+def wait_for(what):
+    """Whatever `what` gives when it gives something."""
+    end = time.monotonic() + SOON_S
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid):
+    """Whether a process still runs; one that ended and that nobody asked after does not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+# What is computed where
+
+
+def test_the_records_do_not_depend_on_where_they_are_made(faulty, cluster, tmp_path):
+    study = study_of(faulty.square, {"number": 3}, {"number": 4}, {"number": 5}, seeds=2)
+    made, executors = [], set()
+    for name, executor in (("local", EXECUTORS["local"]()), ("processes", Processes(2)), ("ray", Ray(2))):
+        with Store(tmp_path / name) as store:
+            assert run(study, store, executor=executor) == 6
+            records = store.records()
+        made.append(said(records))
+        executors |= {(name, record.provenance.get("executor")) for record in records}
+    assert made[0] == made[1] == made[2]
+    assert [outcome["square"] for _, settings, outcome in made[0]] == [
+        settings["experiment"]["number"] ** 2 + settings["seed"] for _, settings, _ in made[0]
+    ]
+    assert executors == {("local", None), ("processes", "processes"), ("ray", "ray")}
+
+
+def test_a_training_in_another_process_is_the_same_training(tmp_path):
+    """Of four steps: rounding by another number of threads has no time to grow."""
+    made, phases = [], []
+    for executor in (None, Processes(1)):
+        told = []
+        with Store(tmp_path / f"{executor}") as store:
+            assert run(TINY, store, executor=executor, observe=told.append) == 1
+            made.append(said(store.records()))
+        phases.append([progress.phase for progress in told])
+    assert made[0] == made[1]
+    assert phases[1] == ["waiting", *phases[0]]
+
+
+def test_two_workers_begin_with_programs_of_their_own_and_stay_at_them(faulty, tmp_path):
+    """Each of two programs of three jobs is compiled once: by one worker, which has all of its jobs."""
+    study = study_of(faulty.where, {"number": 0, "seconds": 0.3}, {"number": 1, "seconds": 0.3}, seeds=3)
+    with Store(tmp_path / "store") as store:
+        assert run(study, store, executor=Processes(2)) == 6
+        records = store.records()
+    pids = {
+        number: [each.outcome["pid"] for each in records if each.settings["experiment"]["number"] == number]
+        for number in (0, 1)
+    }
+    first = {number: places[0] for number, places in pids.items()}
+    assert first[0] != first[1]
+    assert os.getpid() not in first.values()
+    assert all(pids[number].count(first[number]) >= 2 for number in (0, 1))
+
+
+def test_a_worker_without_jobs_of_its_program_helps_another(faulty, tmp_path):
+    study = study_of(faulty.where, {"number": 0, "seconds": 0.5}, seeds=8)
+    with Store(tmp_path / "store") as store:
+        assert run(study, store, executor=Processes(2)) == 8
+        assert len({record.outcome["pid"] for record in store.records()}) == 2
+
+
+# Workers that die
+
+
+def test_what_a_killed_worker_had_is_run_again(faulty, two, tmp_path):
+    arguments = [
+        {"number": number, "folder": str(tmp_path), "often": 1 if number == 1 else 0} for number in range(4)
+    ]
+    told = []
+    with Store(tmp_path / "store") as store:
+        assert run(study_of(faulty.kills, *arguments), store, executor=two, observe=told.append) == 4
+        records = store.records()
+        assert not store.failed("faults")
+    assert sorted(record.outcome["number"] for record in records) == [0, 1, 2, 3]
+    assert [len((tmp_path / str(number)).read_text()) for number in range(4)] == [1, 2, 1, 1]
+    lost = [progress for progress in told if progress.phase == "lost"]
+    assert [progress.trial.arguments["number"] for progress in lost] == [1]
+    assert "SIGKILL" in lost[0].reason
+    assert len(lost[0].reason) < 200
+
+
+def test_a_trial_that_always_kills_its_worker_is_given_up_and_may_be_asked_for(faulty, two, tmp_path):
+    arguments = [
+        {"number": number, "folder": str(tmp_path), "often": 2 if number == 1 else 0} for number in range(3)
+    ]
+    study, told = study_of(faulty.kills, *arguments), []
+
+    def numbers(records):
+        return sorted(each.outcome["number"] for each in records if "failed" not in each.settings)
+
+    with Store(tmp_path / "store") as store:
+        assert run(study, store, executor=two, retries=1, observe=told.append) == 2
+        trial = study.trials(1)[1]
+        assert store.failed("faults") == {trial.id}
+        failure = next(record for record in store.records() if "failed" in record.settings)
+        assert failure.settings["attempts"] == 2 == len((tmp_path / "1").read_text())
+        assert failure.settings["trial"] == trial.settings()
+        assert "SIGKILL" in failure.outcome["reason"]
+        assert numbers(store.records()) == [0, 2]
+        assert [progress.phase for progress in told if progress.phase in ("lost", "failed")] == [
+            "lost",
+            "failed",
+        ]
+
+        assert run(study, store, executor=two) == 0
+        assert len((tmp_path / "1").read_text()) == 2
+        assert run(study, store, executor=two, retry_failed=True) == 1
+        assert numbers(store.records()) == [0, 1, 2]
+        assert not store.failed("faults")
+        assert run(study, store, executor=two) == 0
+
+
+def test_a_trial_that_raises_stops_the_run_in_one_line(faulty, two, tmp_path):
+    study = study_of(faulty.raises, *({"number": number} for number in range(9)))
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(TrialError) as caught:
+            run(study, store, executor=two)
+        numbers = {record.outcome["number"] for record in store.records()}
+    assert str(caught.value) == "row on family, serial, seed 0: ArithmeticError: two is refused"
+    assert "faulty_trials.py" in caught.value.__notes__[0]
+    assert {0, 1} <= numbers <= set(range(9)) - {2}
+
+
+@pytest.mark.parametrize("how", ["function", "outcome"])
+def test_what_cannot_be_sent_is_told_and_not_tried_again(how, faulty, tmp_path):
+    function = (lambda number: {"number": number}) if how == "function" else faulty.cannot_be_sent
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(TrialError, match="pickle"):
+            run(study_of(function, {"number": 1}), store, executor=Processes(1))
+        assert not len(store)
+
+
+def test_a_script_that_is_run_again_in_its_workers_is_told(tmp_path):
+    """Nothing is recorded as failed: it is not the trials that are at fault."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            from seriality.store import Store
+            from seriality.study import run
+            from seriality.study.executors import Processes
+            from seriality.studies.sleeping import sleeping
+            with Store({str(tmp_path / "store")!r}) as store:
+                run(sleeping(2, 0.01), store, executor=Processes(1))
+            """
+        )
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=SOON_S)
+    assert ended.returncode == 1
+    assert 'if __name__ == "__main__"' in ended.stderr.splitlines()[-1]
+    with Store.open_read(tmp_path / "store") as store:
+        assert not len(store)
+
+
+# Drivers that die
+
+DRIVER = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from seriality import studies
+from seriality.study import SERIAL, Experiment, Study
+from seriality.cli import main
+
+def trials(seeds):
+    import faulty_trials
+    return [
+        Experiment("sleeping", "row", "family", SERIAL, faulty_trials.lingers, {"number": n, "folder": FOLDER})
+        for n in range(6)
+    ]
+
+FOLDER = sys.argv.pop(1)
+studies.STUDIES["sleeping"] = Study("sleeping", "", (), 1, trials)
+main()
+"""
+
+
+@pytest.fixture
+def start(faulty, tmp_path):
+    """`start(executor)`: the command on a study of six trials that wait for the file "go"."""
+    started = []
+    paths = [str(Path(faulty.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    quick = {
+        "RAY_health_check_initial_delay_ms": "0",
+        "RAY_health_check_period_ms": "300",
+        "RAY_health_check_timeout_ms": "300",
+        "RAY_health_check_failure_threshold": "2",
+    }
+    here = {"PYTHONPATH": os.pathsep.join(paths), "SERIALITY_CACHE": ""}
+    (tmp_path / "marks").mkdir()
+
+    def begin(executor):
+        options = ("--executor", executor, "--workers", "2", "--store", str(tmp_path / "store"))
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(tmp_path / "marks"), "run", "sleeping", *options],
+            env=os.environ | quick | here,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def computing(tmp_path, count=2):
+    """The numbers and processes of the trials that have begun, once they are so many."""
+    marks = tmp_path / "marks"
+    found = wait_for(lambda: len(names := [each.name for each in marks.iterdir()]) >= count and names)
+    return [tuple(map(int, name.split("-"))) for name in found if name != "go"]
+
+
+def numbers_in(path):
+    with Store.open_read(path) as store:
+        return sorted(record.outcome["number"] for record in store.records())
+
+
+@pytest.mark.parametrize("executor", ["processes", "ray"])
+def test_the_workers_of_a_killed_driver_end_and_the_same_command_finishes(executor, start, tmp_path):
+    if executor == "ray":
+        pytest.importorskip("ray")
+    driver = start(executor)
+    pids = {pid for _, pid in computing(tmp_path)}
+    assert len(pids) == 2
+    assert all(map(alive, pids))
+    driver.kill()
+    driver.communicate()
+    wait_for(lambda: not any(map(alive, pids)))
+    (tmp_path / "marks" / "go").touch()
+    again = start("processes")
+    _, err = again.communicate(timeout=SOON_S)
+    assert again.returncode == 0, err
+    assert numbers_in(tmp_path / "store") == list(range(6))
+
+
+def test_ctrl_c_leaves_no_process_behind(start, tmp_path):
+    driver = start("processes")
+    pids = {pid for _, pid in computing(tmp_path)}
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: the driver and all that it started
+    _, err = driver.communicate(timeout=SOON_S)
+    assert driver.returncode == 130
+    assert "Traceback" not in err
+    assert "go on with" in err.splitlines()[-1]
+    wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_two_drivers_at_one_store_divide_the_trials(start, tmp_path):
+    drivers = [start("processes"), start("processes")]
+    begun = computing(tmp_path, count=4)
+    assert len({number for number, _ in begun}) == len({pid for _, pid in begun}) == 4
+    (tmp_path / "marks" / "go").touch()
+    for driver in drivers:
+        _, err = driver.communicate(timeout=SOON_S)
+        assert driver.returncode == 0, err
+    assert numbers_in(tmp_path / "store") == list(range(6))
+    every = [each.name for each in (tmp_path / "marks").iterdir() if each.name != "go"]
+    assert sorted(int(name.partition("-")[0]) for name in every) == list(range(6))  # none was run twice
+
+
+def test_a_run_whose_cluster_dies_ends_with_a_line_and_goes_on_elsewhere(start, tmp_path):
+    """Ray tells the death of a raylet by missing heartbeats, here after a second, else after some fifteen.
+    Till then its actors still answer. The driver survives it; the raylet's log that Ray prints is Ray's own."""
+    pytest.importorskip("ray")
+    driver = start("ray")
+    pids = {pid for _, pid in computing(tmp_path)}
+    raylets = wait_for(lambda: children(driver.pid, "raylet"))
+    os.kill(raylets[0], signal.SIGKILL)
+    _, err = driver.communicate(timeout=SOON_S)
+    assert driver.returncode == 1
+    assert re.search("^seriality: no node of the Ray cluster is left; finished trials are kept$", err, re.M)
+    assert "Traceback" not in err
+    wait_for(lambda: not any(map(alive, pids)))
+    (tmp_path / "marks" / "go").touch()
+    again = start("processes")
+    assert again.communicate(timeout=SOON_S)[1]
+    assert again.returncode == 0
+    assert numbers_in(tmp_path / "store") == list(range(6))
+
+
+def children(pid, name):
+    """The processes of this name that a process started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            before, _, after = stat.read_text().rpartition(")")
+            if before.endswith(f"({name}") and int(after.split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+# Clusters that cannot be had
+
+
+def test_without_ray_the_line_says_how_to_install_it(faulty, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with Store(tmp_path / "store") as store, pytest.raises(ExecutorError) as caught:
+        run(study_of(faulty.raises, {"number": 1}), store, executor=Ray())
+    assert "pip install 'seriality[ray]'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cluster_without_room_is_told(faulty, cluster, tmp_path):
+    with Store(tmp_path / "store") as store, pytest.raises(ExecutorError, match="2 cores and 0 GPUs"):
+        run(study_of(faulty.raises, {"number": 1}), store, executor=Ray(gpus_per_trial=1))
