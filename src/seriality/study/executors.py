@@ -17,6 +17,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import socket
 import sys
@@ -46,7 +47,7 @@ POLL_S = 1.0
 ASKED = 8
 """How many of them are: as many as a display shows."""
 START_S = 600.0
-"""How long a cluster may take to start the first of the workers that are waited for: nodes may have to come."""
+"""How long a cluster may take to start any of the workers that are waited for: nodes may have to come."""
 REACH_S = 5.0
 """How long a cluster's address may take to answer."""
 
@@ -229,8 +230,8 @@ class _Processes(AbstractWorkers):
         code = process.exitcode or 0
         if worker not in self.started and code >= 0:
             raise ExecutorError(
-                f"a worker process ended with code {code} before it could begin; a script that calls `run` needs"
-                ' `if __name__ == "__main__":` around it'
+                f"a worker process ended with code {code} before it could begin; a script that calls `run`"
+                ' needs `if __name__ == "__main__":` around it'
             )
         self.started.discard(worker)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
@@ -451,10 +452,10 @@ class _Actors(AbstractWorkers):
             done, said = self.ray.get(future)
         except (errors.ActorDiedError, errors.ActorUnavailableError, errors.NodeDiedError) as error:
             self._drop(worker)
-            return End(worker, None, " ".join(str(error).split())[:300])
+            return End(worker, None, _why(error))
         except errors.RayTaskError as error:  # not the trial's own: what it raises comes back as a value
             self._drop(worker)
-            return End(worker, None, " ".join(str(error.cause).split())[:300])
+            return End(worker, None, _why(error.cause))
         except errors.RayError as error:
             raise ExecutorError(f"the Ray cluster is gone ({' '.join(str(error).split())[:200]})") from error
         if done:
@@ -503,6 +504,13 @@ class _Actors(AbstractWorkers):
     def close(self) -> None:
         for worker in list(self.actors):
             self._drop(worker)
+
+
+def _why(error: BaseException) -> str:
+    """The sentence in which Ray says why an actor is dead, or the first of what it says."""
+    said = " ".join(str(error).split())
+    dead = re.search(r"The actor is dead because ([^.]*)\.", said)
+    return f"its actor is dead because {dead[1]}" if dead else said[:200]
 
 
 class _Actor:

@@ -37,8 +37,8 @@ class Progress:
 
     `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded"; of an
     experiment it is "measuring" and "recorded". A group that was lost with its worker is "lost", and "failed"
-    if it is not tried again; `reason` says how. A job that was sent to a worker which has not said anything of
-    it is "waiting". `seconds` is what the records say that a group took, which may be more than was watched.
+    if it is not tried again; `reason` says how. What a worker was sent and has not spoken of is "waiting".
+    `seconds` is what the records say that a group took, which may be more than was watched.
     `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
     still.
     """
