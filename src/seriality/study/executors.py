@@ -360,7 +360,7 @@ class Ray(AbstractExecutor):
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
                 warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
                 ray.init(
-                    address=self.address,
+                    address=self.address or "local",  # not one that happens to run here
                     runtime_env=there if self.address else here,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
