@@ -6,7 +6,7 @@ workers, less all that was slept by the workers' own clocks, by trial; workers a
 one trial each, and that time is told by itself. Then the same with trials that sleep for no time: records a
 second, which the driver bounds. Memory is the peak of a fresh process that does the whole run with trials of
 no length, less that of the imports. The speed-up is of a grid of trials that compute on one thread: a loop of
-plain Python, by one process and by two.
+plain Python, by one process and by two, their start included.
 
 Every run's records are counted before a time is taken for good.
 """

@@ -6,17 +6,23 @@ The trials are functions of a module that the tests write, because workers impor
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from seriality import cli
 from seriality.store import Store
+from seriality.studies import STUDIES
+from seriality.studies.sleeping import sleeping
 from seriality.study import (
     EXECUTORS,
     SERIAL,
@@ -192,26 +198,32 @@ def test_a_training_in_another_process_is_the_same_training(tmp_path):
 
 
 def test_two_workers_begin_with_programs_of_their_own_and_stay_at_them(faulty, tmp_path):
-    """Each of two programs of three jobs is compiled once: by one worker, which has all of its jobs."""
-    study = study_of(faulty.where, {"number": 0, "seconds": 0.3}, {"number": 1, "seconds": 0.3}, seeds=3)
+    """A worker leaves a program when none of its jobs is left: it is compiled as rarely as can be."""
+    arguments = [{"number": number, "seconds": 0.02} for number in range(3)]
+    given = []
+
+    def observe(progress):
+        if progress.phase == "waiting":
+            given.append((progress.worker, progress.trial.arguments["number"]))
+
     with Store(tmp_path / "store") as store:
-        assert run(study, store, executor=Processes(2)) == 6
-        records = store.records()
-    pids = {
-        number: [each.outcome["pid"] for each in records if each.settings["experiment"]["number"] == number]
-        for number in (0, 1)
-    }
-    first = {number: places[0] for number, places in pids.items()}
-    assert first[0] != first[1]
-    assert os.getpid() not in first.values()
-    assert all(pids[number].count(first[number]) >= 2 for number in (0, 1))
+        assert run(study_of(faulty.where, *arguments, seeds=4), store, executor=Processes(2), observe=observe)
+    assert given[:2] == [(0, 0), (1, 1)]
+    assert sorted(number for _, number in given) == [0] * 4 + [1] * 4 + [2] * 4
+    at = {}
+    for place, (worker, number) in enumerate(given):
+        if at.get(worker, number) != number:
+            assert at[worker] not in [other for _, other in given[place:]]
+        at[worker] = number
 
 
-def test_a_worker_without_jobs_of_its_program_helps_another(faulty, tmp_path):
-    study = study_of(faulty.where, {"number": 0, "seconds": 0.5}, seeds=8)
+def test_two_workers_share_the_jobs_of_one_program(faulty, tmp_path):
+    study = study_of(faulty.where, {"number": 0, "seconds": 0.0}, seeds=2)
     with Store(tmp_path / "store") as store:
-        assert run(study, store, executor=Processes(2)) == 8
-        assert len({record.outcome["pid"] for record in store.records()}) == 2
+        assert run(study, store, executor=Processes(2)) == 2
+        pids = {record.outcome["pid"] for record in store.records()}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
 
 
 # Workers that die
@@ -464,3 +476,62 @@ def test_without_ray_the_line_says_how_to_install_it(faulty, tmp_path, monkeypat
 def test_a_cluster_without_room_is_told(faulty, cluster, tmp_path):
     with Store(tmp_path / "store") as store, pytest.raises(ExecutorError, match="2 cores and 0 GPUs"):
         run(study_of(faulty.raises, {"number": 1}), store, executor=Ray(gpus_per_trial=1))
+
+
+def invoke(*arguments):
+    """(exit code, standard error) of a command of one line."""
+    result = CliRunner().invoke(cli.app, ["run", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stderr.count("\n") == 1
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--executor", "process"), ("nearest: processes", "valid: local, processes, ray")),
+        (
+            ("--workers", -1, "--retries", -2, "--gpus-per-trial", -1, "--address", "a:1"),
+            (
+                "--workers is -1",
+                "--retries is -2",
+                "--gpus-per-trial is -1",
+                "--address is for --executor ray",
+            ),
+        ),
+        (("--workers", 2), ("--workers is for --executor processes or ray",)),
+        (
+            ("--executor", "processes", "--gpus-per-trial", 65),
+            ("is 65, allowed is 0 to 64", "--gpus-per-trial is for --executor ray"),
+        ),
+        (("--executor", "ray", "--gpus-per-trial", "nan"), ("is nan, allowed is 0 to 64",)),
+    ],
+)
+def test_a_bad_option_is_told_with_all_others_that_are(options, said, tmp_path):
+    code, err = invoke("sleeping", "--store", tmp_path / "store", *options)
+    assert code == 2
+    assert all(part in err for part in said), err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hyphen_in_the_name_of_a_study_is_allowed(tmp_path, monkeypatch):
+    named = replace(sleeping(1, 0.0), name="exchange_rate")
+    monkeypatch.setitem(STUDIES, "exchange_rate", named)
+    monkeypatch.setattr(cli, "_use_device", lambda device: None)
+    result = CliRunner().invoke(cli.app, ["run", "exchange-rate", "--store", str(tmp_path / "store")])
+    assert "exchange_rate: 0 of 1 trials" in result.stderr
+
+
+def test_an_address_where_nobody_answers_is_told(tmp_path):
+    pytest.importorskip("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        store = tmp_path / "store"
+        result = CliRunner().invoke(
+            cli.app, ["run", "sleeping", "--executor", "ray", "--address", address, "--store", str(store)]
+        )
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"seriality: --address {address}: nobody answers there (")
+    assert "ray start --head" in last
