@@ -24,7 +24,6 @@ from seriality.store import Store
 from seriality.studies import STUDIES
 from seriality.studies.sleeping import sleeping
 from seriality.study import (
-    EXECUTORS,
     SERIAL,
     ExecutorError,
     Experiment,
@@ -32,6 +31,7 @@ from seriality.study import (
     Training,
     Trial,
     TrialError,
+    executors,
     run,
 )
 from seriality.study.executors import Processes, Ray
@@ -170,18 +170,18 @@ def alive(pid):
 
 def test_the_records_do_not_depend_on_where_they_are_made(faulty, cluster, tmp_path):
     study = study_of(faulty.square, {"number": 3}, {"number": 4}, {"number": 5}, seeds=2)
-    made, executors = [], set()
-    for name, executor in (("local", EXECUTORS["local"]()), ("processes", Processes(2)), ("ray", Ray(2))):
+    made, told = [], set()
+    for name, executor in (("local", executors.Local()), ("processes", Processes(2)), ("ray", Ray(2))):
         with Store(tmp_path / name) as store:
             assert run(study, store, executor=executor) == 6
             records = store.records()
         made.append(said(records))
-        executors |= {(name, record.provenance.get("executor")) for record in records}
+        told |= {(name, record.provenance.get("executor")) for record in records}
     assert made[0] == made[1] == made[2]
     assert [outcome["square"] for _, settings, outcome in made[0]] == [
         settings["experiment"]["number"] ** 2 + settings["seed"] for _, settings, _ in made[0]
     ]
-    assert executors == {("local", None), ("processes", "processes"), ("ray", "ray")}
+    assert told == {("local", None), ("processes", "processes"), ("ray", "ray")}
 
 
 def test_a_training_in_another_process_is_the_same_training(tmp_path):
@@ -476,6 +476,46 @@ def test_without_ray_the_line_says_how_to_install_it(faulty, tmp_path, monkeypat
 def test_a_cluster_without_room_is_told(faulty, cluster, tmp_path):
     with Store(tmp_path / "store") as store, pytest.raises(ExecutorError, match="2 cores and 0 GPUs"):
         run(study_of(faulty.raises, {"number": 1}), store, executor=Ray(gpus_per_trial=1))
+
+
+@pytest.fixture
+def taken(cluster):
+    """`taken(cores)`: someone else takes so many cores of the cluster."""
+    others = []
+
+    def take(cores):
+        others.append(cluster.remote(num_cpus=cores)(Other).remote())
+        cluster.get(others[-1].there.remote())
+
+    yield take
+    for other in others:
+        cluster.kill(other)
+    wait_for(lambda: cluster.available_resources().get("CPU") == 2)
+
+
+class Other:
+    """Whatever else runs on a cluster."""
+
+    def there(self):
+        return True
+
+
+def test_a_worker_that_is_idle_makes_room_for_one_that_waits(faulty, taken, tmp_path):
+    """As when a node is lost: of two workers one finds room, and the other's job is not waited for in vain."""
+    taken(1)
+    study = study_of(faulty.where, {"number": 0, "seconds": 0.0}, seeds=2)
+    with Store(tmp_path / "store") as store:
+        assert run(study, store, executor=Ray(workers=2)) == 2
+        assert len({record.outcome["pid"] for record in store.records()}) == 2
+
+
+def test_workers_that_find_no_room_are_not_waited_for_without_end(faulty, taken, tmp_path, monkeypatch):
+    taken(2)
+    monkeypatch.setattr(executors, "START_S", 0.5)
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(ExecutorError, match=r"0 cores and 0 GPUs of the cluster are free, one needs 1"):
+            run(study_of(faulty.square, {"number": 0}), store, executor=Ray(workers=2))
+        assert not len(store)
 
 
 def invoke(*arguments):
