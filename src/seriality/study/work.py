@@ -77,7 +77,7 @@ class Workbench:
         tell(phase="compiling")
         if self.program is None or self.program.name != first.program:
             self.program = _Program(first, self.provenance)
-        return _run_group(self.program, trials, tell)
+        return _run_group(self.program, [each for each in trials if isinstance(each, Trial)], tell)
 
     def _measure(self, trial: Experiment) -> Record:
         started = time.perf_counter()
