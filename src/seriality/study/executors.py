@@ -334,6 +334,7 @@ class Ray(AbstractExecutor):
             raise ExecutorError(
                 f"the executor ray needs the package ray ({error}): pip install 'seriality[ray]'"
             ) from error
+        self._reach()
         ours = not ray.is_initialized()
         if ours:
             self._connect(ray)
@@ -354,7 +355,6 @@ class Ray(AbstractExecutor):
         there: dict[str, Any] = {"py_modules": [f"{source}/seriality"]}
         here: dict[str, Any] = {"env_vars": {"PYTHONPATH": path}}
         size = {"num_cpus": self.workers or cores(), "include_dashboard": False}
-        self._reach()
         try:
             with warnings.catch_warnings():
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
