@@ -501,8 +501,7 @@ class Other:
 
 
 def test_a_worker_that_is_idle_makes_room_for_one_that_waits(faulty, taken, tmp_path):
-    """As when a node is lost: of two workers one finds room, and the other's job is not waited for in "
-    "vain."""
+    """As when a node is lost: of two workers one finds room, and the other has a job already."""
     taken(1)
     study = study_of(faulty.where, {"number": 0, "seconds": 0.0}, seeds=2)
     with Store(tmp_path / "store") as store:
