@@ -333,7 +333,8 @@ def test_when_the_ray_node_is_killed_the_run_ends_and_the_same_command_goes_on(t
     path = tmp_path / "store.sqlite"
     command = [*SERIALITY, "run", "sleeping", "--store", str(path)]
     ray = [*command, "--executor", "ray", "--workers", "2"]
-    with subprocess.Popen(ray, stderr=subprocess.PIPE, text=True) as driver:
+    elsewhere = os.environ | {"RAY_ADDRESS": "127.0.0.1:9"}  # no matter: its cluster is its own
+    with subprocess.Popen(ray, stderr=subprocess.PIPE, text=True, env=elsewhere) as driver:
         wait_for(10, driver)
         raylets = [int(each.name) for each in Path("/proc").iterdir() if _is_raylet_of(each, driver.pid)]
         assert len(raylets) == 1
@@ -349,6 +350,44 @@ def test_when_the_ray_node_is_killed_the_run_ends_and_the_same_command_goes_on(t
     with Store.open_read(path) as store:
         assert len(store) == 100
         assert kept <= store.ids()
+
+
+TWO_NODES = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from ray.cluster_utils import Cluster
+from seriality.store import Store
+from seriality.studies.sleeping import sleeping
+from seriality.study import run
+from seriality.study.executors import Ray
+
+if __name__ == "__main__":
+    size = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
+    node, told = cluster.add_node(**size), []
+
+    def observe(now):
+        told.append(now.phase)
+        if now.phase == "recorded" and told.count("recorded") == 4:
+            cluster.remove_node(node, allow_graceful=False)
+
+    with Store(sys.argv[1]) as store:
+        run(sleeping(10, 0.5), store, executor=Ray(address=cluster.address), observe=observe)
+        print(len(store), told.count("lost"), told.count("failed"))
+    cluster.shutdown()
+"""
+
+
+def test_a_killed_node_of_two_costs_its_running_trial_though_there_is_room_for_one_worker_less(tmp_path):
+    """The trial that was lost waits for a core, and the worker that is left must not keep its own for good."""
+    pytest.importorskip("ray")
+    script = tmp_path / "two_nodes.py"
+    script.write_text(TWO_NODES)
+    ran = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "store.sqlite")],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert ran.stdout.splitlines()[-1:] == ["10 1 0"], ran.stderr[-2000:]
 
 
 def _is_raylet_of(place, driver):

@@ -331,12 +331,13 @@ class Ray(AbstractExecutor):
         here: dict[str, Any] = {"env_vars": {"PYTHONPATH": path}}
         size = {"num_cpus": self.workers or cores(), "include_dashboard": False}
         self._reach()
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
         try:
             with warnings.catch_warnings():
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
                 warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
                 ray.init(
-                    address=self.address,
+                    address=self.address or "local",  # None would join any cluster that once ran here
                     runtime_env=there if self.address else here,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
@@ -405,6 +406,7 @@ class _Actors(AbstractWorkers):
             if not ready:
                 self._check_nodes()
                 self._ask()
+                self._make_room()
         yield from ends
 
     def _end(self, worker: int, future: Any) -> End:
@@ -413,7 +415,12 @@ class _Actors(AbstractWorkers):
         errors = self.ray.exceptions
         try:
             done, said = self.ray.get(future)
-        except (errors.RayActorError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
+        except (
+            errors.RayActorError,
+            errors.NodeDiedError,
+            errors.OutOfMemoryError,
+            errors.ObjectLostError,  # it was done, and its records died with the node
+        ) as error:
             said = " ".join(str(error).split())
             if getattr(error, "actor_init_failed", False):
                 raise ExecutorError(f"a worker on Ray could not start ({said[:300]})") from error
@@ -441,9 +448,15 @@ class _Actors(AbstractWorkers):
                     if (said := self.ray.get(future)) and said["phase"] not in BEGINS:
                         self.tell(worker, **said)
 
+    def _make_room(self) -> None:
+        """Let actors go that have no job: one that replaces a lost one may be waiting for their core, since
+        the cluster may have lost a node with it."""
+        for worker in self.actors.keys() - self.jobs.keys():
+            self._drop(worker)
+
     def _check_nodes(self) -> None:
         if not any(node["Alive"] for node in self.ray.nodes()):
-            raise ExecutorError("no node of the Ray cluster is left; what is recorded is kept")
+            raise ExecutorError("no node of the Ray cluster is left")
 
     def close(self) -> None:
         for worker in list(self.actors):
