@@ -22,6 +22,7 @@ benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/training.py --keep
 	@$(BIN)/python benchmarks/instances.py --keep
 	@$(BIN)/python benchmarks/records.py --keep
+	@$(BIN)/python benchmarks/executors.py --keep
 	@$(BIN)/python benchmarks/meter.py --keep
 	@$(BIN)/python benchmarks/tasks.py --keep
 	@$(BIN)/python benchmarks/circuits.py --keep

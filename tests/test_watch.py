@@ -167,3 +167,68 @@ def test_the_time_of_a_recorded_group_may_be_missing():
         Record("x", "miniature", each, {}, wall) for each, wall in (({}, {}), (settings, {"wall_s": "?"}))
     ]
     assert make(strange)[0].time_left_s() is None
+
+
+# Several workers
+
+
+def at(worker, number, **now):
+    return replace(begin(number), worker=worker, **now)
+
+
+def test_every_worker_has_a_line_and_the_first_ones_are_shown(clock):
+    shown, _ = make()
+    shown(at(0, 0, phase="waiting"))
+    shown(at(1, 2))
+    clock.now = 5.0
+    text = screen(shown)
+    assert "[1/4] Transformer on words, serial, 2 trials together: waiting, 0:05" in text
+    assert "[3/4]" in text
+    assert "loss" not in screen((shown(at(1, 2, phase="training", steps=25, loss=1.0)), shown)[1])
+    for worker in range(2, watch.SHOWN + 3):
+        shown(at(worker, 3))
+    text = screen(shown)
+    assert text.count("[") - text.count("/4]") == 0
+    assert text.count("/4]") == watch.SHOWN
+    assert "and 3 more workers" in text
+
+
+def test_the_time_left_is_divided_by_the_workers(clock):
+    """Two groups are left of 20 s each: 15 s of the one that runs, 20 of the other; two workers."""
+    shown, _ = make([*recorded(0, 20.0), *recorded(2, 20.0)])
+    shown(at(0, 1))
+    clock.now = 5.0
+    assert shown.time_left_s() == pytest.approx(15.0 + 20.0)
+    shown(at(1, 3))
+    assert shown.time_left_s() == pytest.approx((15.0 + 20.0) / 2)
+    shown(at(1, 3, groups_done=4, phase="recorded", steps=50, seconds=20.0))
+    assert shown.time_left_s() == pytest.approx(15.0 / 2)
+
+
+def test_a_lost_group_is_still_to_be_done_and_a_failed_one_is_not(clock):
+    shown, text = make()
+    shown(at(1, 0))
+    clock.now = 3.0
+    shown(at(1, 0, phase="lost", reason="its process was killed by SIGKILL"))
+    assert "0 of 8 trials" in screen(shown)
+    shown(at(0, 0))
+    shown(at(0, 0, groups_done=1, phase="failed", reason="its process ended with code 3"))
+    assert "2 of 8 trials" in screen(shown)
+    name = "[1/4] Transformer on words, serial, 2 trials together"
+    assert text.getvalue().splitlines()[1:] == [
+        f"{name}: lost, its process was killed by SIGKILL; it is tried again",
+        f"{name}: at most 50 steps",
+        f"{name}: recorded as failed, its process ended with code 3",
+    ]
+    assert shown.time_left_s() is None  # neither says how long a group takes
+
+
+def test_a_group_that_was_heard_of_late_took_what_its_records_say(clock):
+    """Workers on Ray are asked now and then: their beginning may be seen just before their end."""
+    shown, text = make()
+    shown(at(0, 0, phase="waiting"))
+    shown(at(0, 0))
+    clock.now = 0.5
+    shown(at(0, 0, groups_done=1, phase="recorded", steps=50, seconds=8.0))
+    assert "; 8.0 s;" in text.getvalue()
+    assert shown.time_left_s() == pytest.approx(3 * 8.0)

@@ -208,6 +208,7 @@ def run(
             address=(address, None),
             gpus_per_trial=(gpus_per_trial, 0.0),
             retries=(retries, RETRIES),
+            retry_failed=(retry_failed, False),
         ),
     )
 
@@ -1082,6 +1083,6 @@ def _command(*words: str, **options: tuple[Any, Any]) -> str:
         part
         for option, (value, default) in options.items()
         if value != default
-        for part in (f"--{option.replace('_', '-')}", str(value))
+        for part in (f"--{option.replace('_', '-')}", *([] if value is True else [str(value)]))
     ]
     return shlex.join([name, *words, *given])

@@ -16,10 +16,13 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pickle
+import re
 import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -39,13 +42,14 @@ from .work import Workbench
 
 PATIENCE_S = 2.0
 """How long a worker without a job may take to end."""
-BEGINS = ("compiling", "measuring")
-"""The first phase of a training and of an experiment."""
 POLL_S = 1.0
 """How often workers on Ray are asked where they stand."""
-
-
+ASKED = 8
+"""How many of them are: as many as a display shows."""
+START_S = 600.0
+"""How long a cluster may take to start any of the workers that are waited for: nodes may have to come."""
 REACH_S = 5.0
+"""How long a cluster's address may take to answer."""
 
 
 class ExecutorError(Exception):
@@ -163,23 +167,27 @@ class _Processes(AbstractWorkers):
         self.context = multiprocessing.get_context("spawn")  # a forked JAX may hang
         self.processes: dict[int, tuple[Any, Connection]] = {}
         self.jobs: dict[int, Job] = {}
-        self.ready: set[int] = set()
+        self.started: set[int] = set()
         self.lost: list[End] = []
 
     def give(self, worker: int, job: Job) -> None:
         if worker not in self.processes:
             self.processes[worker] = self._start(worker)
         self.jobs[worker] = job
+        self.tell(worker, phase="waiting")
         try:
             self.processes[worker][1].send(job.trials)
         except OSError:  # it was lost while it was idle
             self.lost.append(self._lose(worker))
+        except Exception as error:  # whatever pickling says
+            raise _failed(job, *_told(error)) from error
 
     def _start(self, worker: int) -> tuple[Any, Connection]:
         here, there = self.context.Pipe()
         arguments = (there, worker, self.count, self.provenance, jax.config.jax_platforms)  # type: ignore[attr-defined]
         process = self.context.Process(target=_serve, args=arguments, daemon=True)
-        process.start()
+        with _deaf_to_ctrl_c():
+            process.start()
         there.close()  # the worker's end is its own, so that its death is seen here
         return process, here
 
@@ -189,8 +197,8 @@ class _Processes(AbstractWorkers):
         if not self.jobs:
             return
         of = {self.processes[worker][1]: worker for worker in self.jobs}
-        ends = []
-        while not ends:
+        ends, failed = [], None
+        while not ends and failed is None:
             for connection in wait(list(of)):
                 worker = of[connection]  # type: ignore[index]
                 try:
@@ -198,16 +206,18 @@ class _Processes(AbstractWorkers):
                 except (EOFError, OSError):
                     ends.append(self._lose(worker))
                     continue
-                if kind == "ready":
-                    self.ready.add(worker)
+                if kind == "started":
+                    self.started.add(worker)
                 elif kind == "progress":
                     self.tell(worker, **said)
                 elif kind == "failed":
-                    raise _failed(self.jobs[worker], *said)
+                    failed = _failed(self.jobs[worker], *said)
                 else:
                     del self.jobs[worker]
                     ends.append(End(worker, said))
         yield from ends
+        if failed is not None:  # after what others finished was taken
+            raise failed
 
     def _lose(self, worker: int) -> End:
         process, connection = self.processes.pop(worker)
@@ -217,12 +227,15 @@ class _Processes(AbstractWorkers):
         if process.is_alive():
             process.kill()
             process.join()
-        code = process.exitcode
-        if worker not in self.ready and not (code and code < 0):
-            raise ExecutorError(f"a worker could not start: its process ended with code {code}")
-        self.ready.discard(worker)
-        how = f"killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with code {code}"
-        return End(worker, None, f"its process was {how}" if code and code < 0 else f"its process {how}")
+        code = process.exitcode or 0
+        if worker not in self.started and code >= 0:
+            raise ExecutorError(
+                f"a worker process ended with code {code} before it could begin; a script that calls `run`"
+                ' needs `if __name__ == "__main__":` around it'
+            )
+        self.started.discard(worker)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return End(worker, None, f"its process {how}")
 
     def close(self) -> None:
         for worker, (process, connection) in self.processes.items():
@@ -240,7 +253,7 @@ def _serve(
     connection: Connection, worker: int, workers: int, provenance: Mapping[str, Any], platforms: str | None
 ) -> None:
     """A worker's whole life: jobs in, records out, until the driver lets go."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems without masks
     _keep_to_own_cores(worker, workers)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -250,18 +263,29 @@ def _serve(
     use_cache()
     bench = None
     with suppress(EOFError, OSError):  # the driver is gone, or done
-        connection.send(("ready", None))
+        connection.send(("started", None))
         while True:
+            sent = connection.recv_bytes()
             try:
-                trials = connection.recv()
+                trials = pickle.loads(sent)
                 bench = bench or Workbench(provenance)
                 records = bench.run(trials, lambda **now: connection.send(("progress", now)))
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                raise
+                connection.send(("records", records))
             except Exception as error:
                 connection.send(("failed", _told(error)))
-            else:
-                connection.send(("records", records))
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started meanwhile never hears Ctrl-C, which is for the driver."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _keep_to_own_cores(worker: int, workers: int) -> None:
@@ -310,6 +334,7 @@ class Ray(AbstractExecutor):
             raise ExecutorError(
                 f"the executor ray needs the package ray ({error}): pip install 'seriality[ray]'"
             ) from error
+        self._reach()
         ours = not ray.is_initialized()
         if ours:
             self._connect(ray)
@@ -330,14 +355,13 @@ class Ray(AbstractExecutor):
         there: dict[str, Any] = {"py_modules": [f"{source}/seriality"]}
         here: dict[str, Any] = {"env_vars": {"PYTHONPATH": path}}
         size = {"num_cpus": self.workers or cores(), "include_dashboard": False}
-        self._reach()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
         try:
             with warnings.catch_warnings():
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
                 warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
                 ray.init(
-                    address=self.address or "local",  # None would join any cluster that once ran here
+                    address=self.address or "local",  # not one that happens to run here
                     runtime_env=there if self.address else here,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
@@ -383,6 +407,7 @@ class _Actors(AbstractWorkers):
         self.actors: dict[int, Any] = {}
         self.jobs: dict[int, tuple[Job, Any]] = {}
         self.asked: dict[int, Any] = {}
+        self.starting: dict[int, float] = {}
 
     def give(self, worker: int, job: Job) -> None:
         if worker not in self.actors:
@@ -391,27 +416,38 @@ class _Actors(AbstractWorkers):
                 num_cpus=1, num_gpus=self.dials.gpus_per_trial, max_restarts=0, max_concurrency=2
             )(_Actor)
             alone = self.dials.address is None
-            self.actors[worker] = kind.remote(worker, self.count if alone else 0, self.provenance)
+            platforms = None if self.dials.gpus_per_trial else jax.config.jax_platforms  # type: ignore[attr-defined]
+            self.actors[worker] = kind.remote(worker, self.count if alone else 0, self.provenance, platforms)
+            self.starting[worker] = time.monotonic()
+            self.asked[worker] = self.actors[worker].now.remote()
+        self.tell(worker, phase="waiting")
         self.jobs[worker] = (job, self.actors[worker].run.remote(job.trials))
-        # Its own first word is fetched with a delay.
-        self.tell(worker, phase="measuring" if isinstance(job.trials[0], Experiment) else "compiling")
 
     def ended(self) -> Iterator[End]:
-        ends: list[End] = []
-        while self.jobs and not ends:
-            of = {future: worker for worker, (_, future) in self.jobs.items()}
+        failed = None
+        of = {future: worker for worker, (_, future) in self.jobs.items()}
+        while of:
             ready, _ = self.ray.wait(list(of), num_returns=1, timeout=POLL_S)
-            for future in ready:
-                ends.append(self._end(of[future], future))
-            if not ready:
-                self._check_nodes()
-                self._ask()
-                self._make_room()
-        yield from ends
+            if ready:  # and all others that are: a look at thousands of futures takes a while
+                ready, _ = self.ray.wait(list(of), num_returns=len(of), timeout=0)
+                break
+            self._check_nodes()
+            self._ask()
+            self._check_starting()
+        else:
+            return
+        for future in ready:
+            try:
+                yield self._end(of[future], future)
+            except TrialError as error:
+                failed = error
+        if failed is not None:  # after what others finished was taken
+            raise failed
 
     def _end(self, worker: int, future: Any) -> End:
         job, _ = self.jobs.pop(worker)
         self.asked.pop(worker, None)
+        self.starting.pop(worker, None)
         errors = self.ray.exceptions
         try:
             done, said = self.ray.get(future)
@@ -421,13 +457,12 @@ class _Actors(AbstractWorkers):
             errors.OutOfMemoryError,
             errors.ObjectLostError,  # it was done, and its records died with the node
         ) as error:
-            said = " ".join(str(error).split())
             if getattr(error, "actor_init_failed", False):
-                raise ExecutorError(f"a worker on Ray could not start ({said[:300]})") from error
+                raise ExecutorError(f"a worker on Ray could not start ({_why(error)})") from error
             self._drop(worker)
-            return End(worker, None, said[:300])
+            return End(worker, None, _why(error))
         except errors.RayError as error:  # not the trial's own: what it raises comes back as a value
-            raise ExecutorError(f"Ray fails ({' '.join(str(error).split())[:300]})") from error
+            raise ExecutorError(f"Ray fails ({_why(getattr(error, 'cause', error))})") from error
         if done:
             return End(worker, said)
         raise _failed(job, *said)
@@ -438,21 +473,34 @@ class _Actors(AbstractWorkers):
         self.actors.pop(worker, None)
 
     def _ask(self) -> None:
-        """Ask the workers how far they are, and tell what those said that were asked before."""
-        for worker in self.jobs:
-            if (future := self.asked.get(worker)) is None:
+        """Ask some of the workers how far they are, and tell what was answered."""
+        for worker in sorted(self.jobs)[:ASKED]:
+            if worker not in self.asked:
                 self.asked[worker] = self.actors[worker].now.remote()
-            elif self.ray.wait([future], timeout=0)[0]:
-                del self.asked[worker]
-                with suppress(self.ray.exceptions.RayError):  # its end is seen in its job
-                    if (said := self.ray.get(future)) and said["phase"] not in BEGINS:
-                        self.tell(worker, **said)
+        of = {future: worker for worker, future in self.asked.items()}
+        answered, _ = self.ray.wait(list(of), num_returns=len(of), timeout=0)
+        for future in answered:
+            worker = of[future]
+            del self.asked[worker]
+            self.starting.pop(worker, None)
+            with suppress(self.ray.exceptions.RayError):  # its end is seen in its job
+                if said := self.ray.get(future):
+                    self.tell(worker, **said)
 
-    def _make_room(self) -> None:
-        """Let actors go that have no job: one that replaces a lost one may be waiting for their core, since
-        the cluster may have lost a node with it."""
+    def _check_starting(self) -> None:
+        """Where a worker with a job finds no room, because a node was lost, let those without one go."""
+        if not self.starting:
+            return
         for worker in self.actors.keys() - self.jobs.keys():
             self._drop(worker)
+        waited = time.monotonic() - max(self.starting.values())
+        if self.jobs.keys() <= self.starting.keys() and waited > START_S:
+            free = self.ray.available_resources()
+            raise ExecutorError(
+                f"no worker could start for {waited:.0f} s: {free.get('CPU', 0):g} cores and"
+                f" {free.get('GPU', 0):g} GPUs of the cluster are free, one needs 1 and"
+                f" {self.dials.gpus_per_trial:g}; add a node, or end what else runs there"
+            )
 
     def _check_nodes(self) -> None:
         if not any(node["Alive"] for node in self.ray.nodes()):
@@ -463,17 +511,27 @@ class _Actors(AbstractWorkers):
             self._drop(worker)
 
 
+def _why(error: BaseException) -> str:
+    """The sentence in which Ray says why an actor is dead, or the first of what it says."""
+    said = " ".join(str(error).split()).partition(" traceback: ")[0]
+    dead = re.search(r"The actor is dead because ([^.]*)\.", said)
+    return f"its actor is dead because {dead[1]}" if dead else said[:200]
+
+
 class _Actor:
     """A worker on Ray. It ends with its driver, which owns it."""
 
-    def __init__(self, worker: int, workers: int, provenance: Mapping[str, Any]):
+    def __init__(self, worker: int, workers: int, provenance: Mapping[str, Any], platforms: str | None):
         if workers:
             _keep_to_own_cores(worker, workers)
+        if platforms:
+            jax.config.update("jax_platforms", platforms)
         use_cache()
         self.said: dict[str, Any] = {}
         self.bench, self.provenance = None, provenance
 
     def run(self, trials: list[Trial | Experiment]) -> tuple[bool, Any]:
+        self.said = {}
         try:
             self.bench = self.bench or Workbench(self.provenance)
             return True, self.bench.run(trials, self._tell)
@@ -484,7 +542,9 @@ class _Actor:
         self.said = now
 
     def now(self) -> dict[str, Any]:
-        return self.said
+        """What was not told yet."""
+        said, self.said = self.said, {}
+        return said
 
 
 EXECUTORS: dict[str, type[AbstractExecutor]] = {"local": Local, "processes": Processes, "ray": Ray}

@@ -133,7 +133,8 @@ class _Driver:
             "solved": sum(outcome["solved"] for outcome in outcomes),
             "diverged": sum(outcome["diverged"] for outcome in outcomes),
         } if outcomes else {}  # fmt: skip
-        self._end(worker, phase="recorded", **trained)
+        seconds = records[0].provenance["wall_s"]
+        self._end(worker, phase="recorded", seconds=seconds, **trained)
 
     def lose(self, worker: int, reason: str) -> None:
         self._end(worker, phase="lost", reason=reason)

@@ -19,14 +19,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ..store import Record
-from .executors import BEGINS
 from .experiment import Experiment
 from .trial import Trial
 from .work import Progress
 
+BEGINS = ("compiling", "measuring")
+"""The first phase of a training and of an experiment."""
 ENDS = ("recorded", "lost", "failed")
 SHOWN = 8
 """The most workers that are shown line by line."""
+ESTIMATE_S = 1.0
+"""How long an estimate of the time left is shown."""
 
 
 @dataclass
@@ -75,7 +78,9 @@ class Watch:
             if left := sum(trial.id not in present for trial in group):
                 self.pending[place] = left
                 self._count(group[0], left)
+        self.left = sum(self.pending.values())
         self.started = time.monotonic()
+        self.estimate: tuple[float, str] = (-math.inf, "")
         self.running: dict[int, _Running] = {}
         self.workers: set[int] = set()
         self.live = Live(self, console=console, refresh_per_second=8, transient=True) if live else None
@@ -119,12 +124,13 @@ class Watch:
 
     def _ended(self, now: Progress, moment: float) -> None:
         here = self.running.pop(now.worker, None) or _Running(now, moment, moment)
-        took = moment - here.started
+        took = max(moment - here.started, now.seconds)
         place = now.groups_done - 1
         if now.phase == "lost":
             self._print(f"{self._name(now)}: lost, {now.reason}; it is tried again")
             return
         if left := self.pending.pop(place, 0):
+            self.left -= left
             self._count(now.trial, -left)
         if now.phase == "failed":
             self._print(f"{self._name(now)}: recorded as failed, {now.reason}")
@@ -170,7 +176,7 @@ class Watch:
     def __rich__(self) -> Group | Text:
         if not self.workers:
             return Text("starting")
-        done = self.trials - sum(self.pending.values())
+        done = self.trials - self.left
         top = Table.grid(padding=(0, 1))
         top.add_row(
             ProgressBar(total=self.trials, completed=done, width=30),
@@ -192,8 +198,13 @@ class Watch:
     spinner = Spinner("line")
 
     def _left(self) -> str:
-        left = self.time_left_s()
-        return "time left not known yet" if left is None else f"{about(left)} left"
+        """The time left in words; made once a second, for it looks at every worker."""
+        moment = time.monotonic()
+        if moment - self.estimate[0] >= ESTIMATE_S:
+            left = self.time_left_s()
+            said = "time left not known yet" if left is None else f"{about(left)} left"
+            self.estimate = (moment, said)
+        return self.estimate[1]
 
     def _phase(self, here: "_Running") -> str:
         now = here.now

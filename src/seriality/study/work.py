@@ -8,7 +8,7 @@ import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -37,7 +37,8 @@ class Progress:
 
     `phase` is "compiling", "training", "evaluating" and, once its records are in the store, "recorded"; of an
     experiment it is "measuring" and "recorded". A group that was lost with its worker is "lost", and "failed"
-    if it is not tried again; `reason` says how.
+    if it is not tried again; `reason` says how. What a worker was sent and has not spoken of is "waiting".
+    `seconds` is what the records say that a group took, which may be more than was watched.
     `accuracy` holds, for each replica, the depth now trained for and the share right there, NaN if it stood
     still.
     """
@@ -54,6 +55,7 @@ class Progress:
     replicas: int = 0
     worker: int = 0
     reason: str = ""
+    seconds: float = 0.0
 
 
 class Workbench:
@@ -75,7 +77,7 @@ class Workbench:
         tell(phase="compiling")
         if self.program is None or self.program.name != first.program:
             self.program = _Program(first, self.provenance)
-        return _run_group(self.program, trials, tell)
+        return _run_group(self.program, cast(list[Trial], trials), tell)
 
     def _measure(self, trial: Experiment) -> Record:
         started = time.perf_counter()
