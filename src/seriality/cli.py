@@ -587,10 +587,9 @@ def _run(
     from .study.watch import Unheeded, Watch
 
     with Store(path) as store:
-        before = store.records(study.name)
         use_cache()
         every = groups(study, seeds)
-        ids = {record.id for record in before}
+        ids = store.ids(study.name)
         missing = sum(trial.id not in ids for group in every for trial in group)
         total = sum(map(len, every))
         failed = store.failed(study.name)
@@ -600,10 +599,10 @@ def _run(
                 what = f"{len(failed)} trial{'s' * (len(failed) > 1)} recorded as failed"
                 typer.echo(f"{study.name}: {what}, left alone; --retry-failed tries again", err=True)
         if not missing:
-            return before
+            return store.records(study.name)
         console = Unheeded(stderr=True, highlight=False)
         live = sys.stderr.isatty() and not console.is_dumb_terminal
-        with Watch(console, every, before, live=live) as watch:
+        with Watch(console, every, store.records(study.name), live=live) as watch:
             stop.leave = watch.__exit__
 
             def observe(now: Progress) -> None:

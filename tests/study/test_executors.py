@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 import warnings
 from contextlib import suppress
 from dataclasses import replace
@@ -295,6 +296,41 @@ def test_what_cannot_be_sent_is_told_and_not_tried_again(how, faulty, tmp_path):
         with pytest.raises(TrialError, match="pickle"):
             run(study_of(function, {"number": 1}), store, executor=Processes(1))
         assert not len(store)
+
+
+def test_what_workers_cannot_import_is_told_and_no_failure_of_the_trials(two, tmp_path, monkeypatch):
+    """Each trial of such a study would lose its worker: recorded as failed, all of it would be left alone."""
+    nowhere = types.ModuleType("a_module_of_the_driver_alone")
+    exec("def plain(number):\n    return {'number': number}", nowhere.__dict__)
+    nowhere.plain.__module__ = nowhere.__name__
+    monkeypatch.setitem(sys.modules, nowhere.__name__, nowhere)
+    told = []
+    with Store(tmp_path / "store") as store:
+        with pytest.raises(
+            (ExecutorError, TrialError), match=f"No module named '{nowhere.__name__}'"
+        ) as error:
+            run(study_of(nowhere.plain, {"number": 1}), store, executor=two, observe=told.append)
+        assert "\n" not in str(error.value)
+        assert not len(store)
+    assert "lost" not in [each.phase for each in told]
+
+
+@pytest.mark.parametrize("name", ["OutOfMemoryError", "ObjectLostError", "OwnerDiedError"])
+def test_memory_and_records_that_are_lost_with_a_node_cost_a_try_and_not_the_run(name):
+    """Ray says so of a worker that its monitor of memory killed, and of records whose node died before they
+    were fetched; here in its place, because neither can be had at will."""
+    errors = pytest.importorskip("ray").exceptions
+    arguments = () if name == "OutOfMemoryError" else ("0" * 56, None, "")
+
+    def get(future):
+        raise getattr(errors, name)(*(arguments or ("too much",)))
+
+    ray = types.SimpleNamespace(exceptions=errors, get=get, kill=lambda actor: None)
+    actors = executors._Actors(ray, 1, Ray(workers=1), {}, lambda worker, **now: None)
+    actors.actors[0] = actors.jobs[0] = (None, None)
+    end = actors._end(0, None)
+    assert (end.worker, end.records) == (0, None)
+    assert not actors.actors
 
 
 def test_a_script_that_is_run_again_in_its_workers_is_told(tmp_path):

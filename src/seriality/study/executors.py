@@ -355,6 +355,7 @@ class Ray(AbstractExecutor):
         there: dict[str, Any] = {"py_modules": [f"{source}/seriality"]}
         here: dict[str, Any] = {"env_vars": {"PYTHONPATH": path}}
         size = {"num_cpus": self.workers or cores(), "include_dashboard": False}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
         try:
             with warnings.catch_warnings():
                 # The cluster is started by a fork and an exec at once, which JAX warns of.
@@ -450,16 +451,18 @@ class _Actors(AbstractWorkers):
         errors = self.ray.exceptions
         try:
             done, said = self.ray.get(future)
-        except (errors.ActorDiedError, errors.ActorUnavailableError, errors.NodeDiedError) as error:
+        except (
+            errors.RayActorError,
+            errors.NodeDiedError,
+            errors.OutOfMemoryError,
+            errors.ObjectLostError,  # it was done, and its records died with the node
+        ) as error:
             if getattr(error, "actor_init_failed", False):
                 raise ExecutorError(f"a worker on Ray could not start ({_why(error)})") from error
             self._drop(worker)
             return End(worker, None, _why(error))
-        except errors.RayTaskError as error:  # not the trial's own: what it raises comes back as a value
-            self._drop(worker)
-            return End(worker, None, _why(error.cause))
-        except errors.RayError as error:
-            raise ExecutorError(f"the Ray cluster is gone ({' '.join(str(error).split())[:200]})") from error
+        except errors.RayError as error:  # not the trial's own: what it raises comes back as a value
+            raise ExecutorError(f"Ray fails ({_why(getattr(error, 'cause', error))})") from error
         if done:
             return End(worker, said)
         raise _failed(job, *said)
@@ -510,7 +513,7 @@ class _Actors(AbstractWorkers):
 
 def _why(error: BaseException) -> str:
     """The sentence in which Ray says why an actor is dead, or the first of what it says."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).partition(" traceback: ")[0]
     dead = re.search(r"The actor is dead because ([^.]*)\.", said)
     return f"its actor is dead because {dead[1]}" if dead else said[:200]
 

@@ -178,12 +178,16 @@ class _Waiting:
         given_up: set[str],
     ):
         self.store, self.turns = store, turns
-        self.by_program: OrderedDict[str, deque[Job]] = OrderedDict()
+        # The next group is the last of its list: a deque for each of very many programs takes much memory.
+        self.by_program: OrderedDict[str, list[Job]] = OrderedDict()
         self.workers_at: dict[str, int] = {}
         for number, group in enumerate(every):
-            if trials := [trial for trial in group if trial.id not in given_up]:
+            trials = [trial for trial in group if trial.id not in given_up] if given_up else group
+            if trials:
                 compiled = trials[0].compiled
-                self.by_program.setdefault(compiled, deque()).append(Job(number, trials, compiled))
+                self.by_program.setdefault(compiled, []).append(Job(number, trials, compiled))
+        for jobs in self.by_program.values():
+            jobs.reverse()
 
     def take(self, program: str, *, wait: bool) -> Job | None:
         """The next group for a worker that has this program; None if there is none that may be run now. If
@@ -215,7 +219,7 @@ class _Waiting:
         held = []
         found = None
         while jobs and found is None:
-            job = jobs.popleft()
+            job = jobs.pop()
             if not (missing := self._missing(job)):
                 continue
             if not self.turns.take(job.turn, wait=wait):
@@ -225,7 +229,7 @@ class _Waiting:
             else:
                 self.turns.give_back(job.turn)
         if jobs is not None:
-            jobs.extendleft(reversed(held))
+            jobs.extend(reversed(held))
             if not jobs:
                 del self.by_program[program]
         if found is not None:
@@ -241,7 +245,7 @@ class _Waiting:
         """To be tried again, before the others of its program."""
         self._leave(job)
         again = job._replace(attempt=job.attempt + 1)
-        self.by_program.setdefault(job.compiled, deque()).appendleft(again)
+        self.by_program.setdefault(job.compiled, []).append(again)
 
     def done(self, job: Job) -> None:
         self._leave(job)
