@@ -20,7 +20,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -185,13 +184,9 @@ def memory(count: int) -> dict[str, float]:
 
 def drive(count: int) -> None:
     """What the fresh driver does."""
-
-    def peak_mb() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
-
     with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
         timed(sleeping(1 + WORKERS, 0.0), Local(), folder)
-        before = peak_mb()
+        before = memory_mb("self", "VmHWM")
         path = Path(folder) / "store.sqlite"
         recorded, worker = 0, 0.0
 
@@ -199,19 +194,21 @@ def drive(count: int) -> None:
             nonlocal recorded, worker
             recorded += now.phase == "recorded"
             if recorded == count - WORKERS and not worker:  # nearly done, and all of them are still there
-                worker = max(map(resident_mb, multiprocessing.active_children()))
+                workers = multiprocessing.active_children()
+                worker = max(memory_mb(process.pid, "VmRSS") for process in workers)
 
         started = time.perf_counter()
         with Store(path) as store:
             run(sleeping(count, 0.0), store, executor=Processes(WORKERS), observe=observe)
         took = time.perf_counter() - started
-        print(json.dumps({"before": before, "peak": peak_mb(), "worker": worker, "wall_s": took}))
+        print(json.dumps({"before": before, "peak": memory_mb("self", "VmHWM"), "worker": worker, "wall_s": took}))
 
 
-def resident_mb(process: Any) -> float:
-    """Resident memory of a process."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+def memory_mb(process: Any, field: str) -> float:
+    """Resident memory of a process, now (VmRSS) or at most (VmHWM; `getrusage` says more, since a program
+    inherits there the peak of the process that started it)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def main() -> None:

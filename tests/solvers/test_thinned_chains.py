@@ -5,6 +5,7 @@ The truth is a search over all choices of steps, a decoding without a cache, and
 
 from itertools import combinations, pairwise
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +26,16 @@ KEY = jax.random.key(0)
 def made(task=WORDS, **dials):
     network = {"name": "Transformer", "width": 16, "layers": 2, "heads": 2, "causal": True}
     return build({"name": "ChainOfThought", "network": network, **dials}, task.format, key=KEY)
+
+
+@eqx.filter_jit
+def answers(solver, prompts):
+    return jax.vmap(lambda prompt: solver.solve(prompt, key=KEY))(prompts)
+
+
+@eqx.filter_jit
+def loss(solver, instances):
+    return solver.loss(instances, key=KEY)
 
 
 @given(steps=st.integers(1, 9), data=st.data())
@@ -58,15 +69,15 @@ def test_decoding_with_a_cache_is_that_without(kept, filled):
     solver = made(kept=kept)
     network = filled(Transformer, WORDS.format, width=16, layers=2, heads=2, causal=True)
     solver = ChainOfThought(network, WORDS.format, kept=kept)
-    prompt = WORDS.sample(1, key=jax.random.key(1)).prompt[0]
-    positions, tokens = list(range(len(prompt))), prompt.tolist()
-    answer = len(prompt) + WORDS.format.trace_length
-    stands_at = [len(prompt) + place for place in thinned(8, kept, 1)] + [answer]
-    for position in stands_at:  # the whole network again for every token
-        logits = network(jnp.array(tokens), jnp.array(positions))
-        tokens.append(int(logits[-1].argmax()))
-        positions.append(position)
-    assert solver.solve(prompt, key=KEY).tolist() == tokens[-1:]
+    prompts = WORDS.sample(1, key=jax.random.key(1)).prompt
+    length, answer = prompts.shape[1], prompts.shape[1] + WORDS.format.trace_length
+    stands_at = [length + place for place in thinned(8, kept, 1)] + [answer]
+    positions, tokens = np.array([*range(length), *stands_at]), np.zeros(length + kept + 1, int)
+    tokens[:length] = prompts[0]
+    again = eqx.filter_jit(network)
+    for place in range(length, len(tokens)):  # the whole network again for every token: it sees no later one
+        tokens[place] = again(tokens, positions)[place - 1].argmax()
+    assert answers(solver, prompts)[0].tolist() == tokens[-1:].tolist()
 
 
 def test_where_a_step_stands_matters(filled):
@@ -82,31 +93,29 @@ def test_where_a_step_stands_matters(filled):
 def test_keeping_all_is_what_it_was():
     instances = WORDS.sample(6, key=jax.random.key(2))
     whole, all_kept = made(), made(kept=8)
-    assert whole.loss(instances, key=KEY) == all_kept.loss(instances, key=KEY)
-    for prompt in instances.prompt:
-        assert whole.solve(prompt, key=KEY) == all_kept.solve(prompt, key=KEY)
+    assert loss(whole, instances) == loss(all_kept, instances)
+    assert (answers(whole, instances.prompt) == answers(all_kept, instances.prompt)).all()
 
 
 def test_keeping_none_but_taught_all_is_a_single_pass():
     chain = made(kept=0, prefixes=True)
     single = SinglePass(chain.network, WORDS.format)
     instances = WORDS.sample(6, key=jax.random.key(2))
-    np.testing.assert_allclose(chain.loss(instances, key=KEY), single.loss(instances, key=KEY), rtol=1e-6)
-    for prompt in instances.prompt:
-        assert chain.solve(prompt, key=KEY) == single.solve(prompt, key=KEY)
+    np.testing.assert_allclose(loss(chain, instances), loss(single, instances), rtol=1e-6)
+    assert (answers(chain, instances.prompt) == answers(single, instances.prompt)).all()
 
 
 def test_what_is_taught_is_the_kept_steps_and_the_answer():
     solver, instances = made(kept=3), WORDS.sample(4, key=jax.random.key(3))
-    loss = solver.loss(instances, key=KEY)
+    taught = loss(solver, instances)
     dropped = instances.trace.at[:, [0, 2, 4, 6, 7]].set(1)  # steps 1, 3, 5, 7 and 8
     kept = instances.trace.at[:, 1].set(1)
 
     def with_trace(trace):
-        return solver.loss(type(instances)(**{**vars(instances), "trace": trace}), key=KEY)
+        return loss(solver, type(instances)(**{**vars(instances), "trace": trace}))
 
-    assert with_trace(dropped) == loss
-    assert with_trace(kept) != loss
+    assert with_trace(dropped) == taught
+    assert with_trace(kept) != taught
 
 
 def test_prefixes_add_what_is_right_after_every_letter():
@@ -119,7 +128,7 @@ def test_prefixes_add_what_is_right_after_every_letter():
     expected = np.asarray(jnp.take_along_axis(nats, jnp.maximum(labels, 0)[..., None], -1)[..., 0])[
         asked
     ].mean()
-    difference = taught.loss(instances, key=KEY) - plain.loss(instances, key=KEY)
+    difference = loss(taught, instances) - loss(plain, instances)
     np.testing.assert_allclose(difference, expected, rtol=1e-4)
 
 
