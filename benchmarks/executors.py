@@ -201,7 +201,11 @@ def drive(count: int) -> None:
         with Store(path) as store:
             run(sleeping(count, 0.0), store, executor=Processes(WORKERS), observe=observe)
         took = time.perf_counter() - started
-        print(json.dumps({"before": before, "peak": memory_mb("self", "VmHWM"), "worker": worker, "wall_s": took}))
+        print(
+            json.dumps(
+                {"before": before, "peak": memory_mb("self", "VmHWM"), "worker": worker, "wall_s": took}
+            )
+        )
 
 
 def memory_mb(process: Any, field: str) -> float:

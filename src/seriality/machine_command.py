@@ -64,12 +64,14 @@ def _machine(machine: Machine) -> Table:
 
     for precision, value in machine.throughput.items():
         add(f"products, {precision}, Gop/s", value, 1e9)
+    for side, value in machine.by_side.items():
+        add(f"products of side {side}, float32, Gop/s", value, 1e9)
     add("outside of products, float32, Gop/s", machine.elementwise, 1e9)
     for size, value in machine.bandwidth.items():
         add(f"bandwidth within {size / 2**20:,.0f} MiB, GB/s", value, 1e9)
     for width, value in machine.latency.items():
         add(f"step of width {width}, compiled loop, ns", value, 1e-9, 0)
-    add(f"step of width {min(machine.latency)}, a kernel of its own, ns", machine.kernel, 1e-9, 0)
+    add(f"step of width {min(machine.latency)}, calling a kernel, ns", machine.kernel, 1e-9, 0)
     add("dispatch from Python, ns", machine.dispatch, 1e-9, 0)
     add("iteration of an empty loop, ns", machine.iteration, 1e-9, 1)
     load = "unknown" if machine.load is None else f"{machine.load:.2f}"

@@ -211,6 +211,7 @@ MACHINE = Machine(
     load=None,
     rounds=6,
     throughput={"float32": measured(100e9), "float64": measured(50e9)},
+    by_side={64: measured(25e9), 256: measured(100e9)},
     elementwise=measured(10e9),
     bandwidth={2**20: measured(50e9), 2**26: measured(5e9)},
     latency={16: measured(50e-9)},
@@ -245,6 +246,26 @@ def test_another_precision_has_another_throughput():
     assert found.work_s == 1e6 / 50e9
 
 
+@pytest.mark.parametrize(("side", "rate"), [(8, 25e9), (64, 25e9), (128, 50e9), (256, 100e9), (4096, 100e9)])
+@pytest.mark.parametrize(("precision", "share"), [("float32", 1), ("float64", 0.5)])
+def test_small_products_have_the_throughput_of_their_size(side, rate, precision, share):
+    """Halfway between two sides, by powers: the geometric mean of their rates."""
+    work = 10 * 2 * side**3
+    found = predict(MACHINE, Cost(work=work, span=1), products=work, calls=10, moved=0, precision=precision)
+    assert found.work_s == pytest.approx(work / (rate * share))
+
+
+def test_the_calls_of_products_are_counted():
+    """Five turns of two products, of which one is for all four rows at once, and one besides."""
+
+    def program(w, x):
+        x = jax.lax.fori_loop(0, 5, lambda _, x: jnp.tanh(jax.vmap(lambda row: w @ row)(x) @ w), x)
+        return x @ w
+
+    assert measure(program, shaped(3, 3), shaped(4, 3)).product_calls == 11
+    assert measure(jnp.tanh, shaped(3)).product_calls == 0
+
+
 def test_throughput_shortens_work_and_bytes_and_latency_the_rest():
     found = Prediction(launch_s=1.0, latency_s=2.0, work_s=8.0, bytes_s=4.0)
     assert found.seconds == 11
@@ -262,10 +283,12 @@ def test_more_throughput_gains_what_amdahls_law_says_of_the_share_of_latency(lau
 
 def test_every_fault_of_a_prediction_is_told_at_once():
     with pytest.raises(ValueError, match="work is -1") as caught:
-        predict(MACHINE, Cost(work=-1, span=-2), products=5, moved=-3, precision="float31", holds=-4)
+        predict(
+            MACHINE, Cost(work=-1, span=-2), products=5, moved=-3, calls=-1, precision="float31", holds=-4
+        )
     said = str(caught.value).splitlines()
     assert [line.split(" is ")[0] for line in said] == [
-        *("work", "span", "moved", "holds"),
+        *("work", "span", "moved", "calls", "holds"),
         *("products", "precision"),
     ]
     assert "measured are float32, float64" in said[-1]
@@ -380,13 +403,20 @@ def little(monkeypatch):
     """Smaller and fewer probes, so that a measurement takes a second or two."""
     monkeypatch.setattr(module, "PRECISIONS", ("float64", "float32"))
     monkeypatch.setattr(module, "WIDTHS", (16, 64))
+    monkeypatch.setattr(module, "SIDES", (16, 32))
     monkeypatch.setattr(module, "SIZES", (2**12, 2**16, 2**20))
     monkeypatch.setattr(module, "WRITTEN_OUT", 8)
 
 
 def intervals(found):
     plain = [found.elementwise, found.kernel, found.dispatch, found.iteration]
-    return [*plain, *found.throughput.values(), *found.bandwidth.values(), *found.latency.values()]
+    return [
+        *plain,
+        *found.throughput.values(),
+        *found.by_side.values(),
+        *found.bandwidth.values(),
+        *found.latency.values(),
+    ]
 
 
 def test_a_measurement_is_positive_and_in_order(little):
@@ -395,6 +425,7 @@ def test_a_measurement_is_positive_and_in_order(little):
     for each in intervals(found):
         assert 0 < each.low <= each.median <= each.high < math.inf
     assert list(found.throughput) == ["float64", "float32"]
+    assert list(found.by_side) == [16, 32]
     assert list(found.bandwidth) == [2**12, 2**16]
     assert list(found.latency) == [16, 64]
     assert (found.kernel_span, found.rounds, found.processor) == (3, 6, "mine")

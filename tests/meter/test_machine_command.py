@@ -29,6 +29,7 @@ MACHINE = Machine(
     load=0.5,
     rounds=6,
     throughput={"float32": measured(100e9)},
+    by_side={64: measured(25e9), 256: measured(100e9)},
     elementwise=measured(10e9),
     bandwidth={2**20: measured(50e9)},
     latency={16: measured(50e-9)},

@@ -93,6 +93,7 @@ MACHINE = machine.Machine(
     load=None,
     rounds=3,
     throughput={"float32": RATE},
+    by_side={64: RATE},
     elementwise=RATE,
     bandwidth={2**20: RATE},
     latency={16: ONE},

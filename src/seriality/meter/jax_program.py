@@ -45,6 +45,7 @@ def measure_program(
         tuple(sorted(reader.uncounted)),
         tuple(reader.notes),
         total(body, lambda leaf: leaf.work if leaf.operation.layer else 0),
+        total(body, lambda leaf: int(leaf.work > 0 and bool(leaf.operation.layer))),
         total(body, lambda leaf: int(leaf.work > 0)),
         moved=total(body, lambda leaf: leaf.moved),
         _profile=lambda: profile(jaxpr, settings),

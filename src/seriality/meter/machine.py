@@ -1,11 +1,11 @@
 """From work, bytes and span to seconds: a machine is measured, and the time of a metered program predicted.
 
 **Machine.** Four kinds of number, each the median over rounds in which all probes take turns, with an
-interval. *Throughput*: operations a second of large matrix products, by precision, and of tanh(s x + b) on a
-small array, the second ceiling. *Bandwidth*: bytes a second of x <- s x + b over arrays of several sizes (as
-the triad of STREAM, McCalpin 1995). *Latency*: seconds of one dependent step max(W x + b, 0), in a compiled
-loop, for several widths, and written out, where each step is a kernel of its own. *Overheads*: a dispatch
-from Python, and an iteration of an empty loop.
+interval. *Throughput*: operations a second of large matrix products, by precision; of dependent square ones
+by their side; and of tanh(s x + b) on a small array, the second ceiling. *Bandwidth*: bytes a second of
+x <- s x + b over arrays of several sizes (as the triad of STREAM, McCalpin 1995). *Latency*: seconds of one
+dependent step max(W x + b, 0), in a compiled loop, for several widths, and, with 16 columns for x, written
+out, where each step calls a kernel. *Overheads*: a dispatch from Python, and an iteration of an empty loop.
 
 **Model.** A program of work W, Q bytes and span S, one launch, takes about
 
@@ -14,9 +14,10 @@ from Python, and an iteration of an empty loop.
 P of its operations being in matrix products. The last term is the roofline with two ceilings (Williams,
 Waterman and Patterson 2009): a machine computes and moves at once. Its sum with the steps is the bound of
 Brent (1974), whose unit of time is a step's latency: what a greedy schedule reaches, at most twice too long
-where steps and work overlap. The latency of a step is that of the narrow product written out, over the span
-that the meter counts for it; the bandwidth that of the smallest array measured which is as large as what the
-program holds. Programs are taken to be called over and over, as the probes are: caches are warm.
+where steps and work overlap. The latency of a step is that of the kernel, over the span that the meter counts
+for it; the throughput that of square products of as many operations as the program's have on average; the
+bandwidth that of the smallest array measured which is as large as what the program holds. Programs are taken
+to be called over and over, as the probes are: caches are warm.
 
 **Laws.** `amdahl`, `gustafson` and `brent`. The serial share of a program is S / W, exactly: of W operations
 one after another, S are on a chain. With it Amdahl's law *is* Brent's bound, W / ((W - S) / p + S).
@@ -41,6 +42,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..cost import Cost
 from .program import measure
@@ -49,6 +51,8 @@ CONFIDENCE = 0.95
 PRECISIONS = ("float64", "float32", "bfloat16", "float16")
 WIDTHS = (16, 64, 256, 1024)
 """Of the dependent products."""
+SIDES = (64, 256, 1024)
+"""Of the square products."""
 SIZES = (2**20, 2**23, 2**26, 2**28)
 """Bytes that the triad's two arrays hold together."""
 SMALL = 2**12
@@ -132,11 +136,12 @@ def seconds(call: Call) -> float:
 class Machine:
     """A device as measured. Rates are units a second, latencies seconds.
 
-    `throughput` is by precision, `elementwise` the same outside of products (float32), `bandwidth` by the
-    bytes that the arrays hold, `latency` of one dependent step in a compiled loop by width. `kernel` is that
-    of the narrowest step where each is a kernel of its own, `kernel_span` what the meter counts for such a
-    step, `dispatch` the time of one operation dispatched from Python, `iteration` of an empty iteration of a
-    compiled loop. `load` is the system's load over the minute before; None where there is none to read.
+    `throughput` is by precision, of large products; `by_side` of square ones in float32, by their side;
+    `elementwise` the same outside of products. `bandwidth` is by the bytes that the arrays hold, `latency` of
+    one dependent step in a compiled loop by width. `kernel` is that of the narrowest step on a matrix, which
+    calls a kernel, `kernel_span` what the meter counts for such a step, `dispatch` the time of one operation
+    dispatched from Python, `iteration` of an empty iteration of a compiled loop. `load` is the system's load
+    over the minute before; None where there is none to read.
     """
 
     device: str
@@ -145,6 +150,7 @@ class Machine:
     load: float | None
     rounds: int
     throughput: Mapping[str, Measured]
+    by_side: Mapping[int, Measured]
     elementwise: Measured
     bandwidth: Mapping[int, Measured]
     latency: Mapping[int, Measured]
@@ -162,6 +168,7 @@ class Machine:
         """Plain JSON, from which `Machine.of` makes the same machine."""
         return {
             **asdict(self),
+            "by_side": {str(side): asdict(each) for side, each in self.by_side.items()},
             "bandwidth": {str(size): asdict(each) for size, each in self.bandwidth.items()},
             "latency": {str(width): asdict(each) for width, each in self.latency.items()},
         }
@@ -170,7 +177,7 @@ class Machine:
     def of(cls, plain: Mapping[str, Any]) -> "Machine":
         """The machine that `as_json` told."""
         held = dict(plain)
-        for name, key in (("throughput", str), ("bandwidth", int), ("latency", int)):
+        for name, key in (("throughput", str), ("by_side", int), ("bandwidth", int), ("latency", int)):
             held[name] = {key(at): Measured(**each) for at, each in held[name].items()}
         for name in ("elementwise", "kernel", "dispatch", "iteration"):
             held[name] = Measured(**held[name])
@@ -211,6 +218,7 @@ def measure_machine(
         throughput={
             at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "throughput"
         },
+        by_side={at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "by side"},
         elementwise=spent["elementwise", 0].rate(units["elementwise", 0]),
         bandwidth={
             at: each.rate(units[kind, at]) for (kind, at), each in spent.items() if kind == "bandwidth"
@@ -250,6 +258,8 @@ def _probes(sizes: Sequence[int]) -> dict[Any, _Maker]:
     found: dict[Any, _Maker] = {}
     for precision in PRECISIONS:
         found["throughput", precision] = (lambda side, at=precision: _product(side, at)), 512, 8192, 2
+    for side in SIDES:
+        found["by side", side] = (lambda count, at=side: _squares(count, at)), 2, 2**20, 64
     found["elementwise", 0] = _elementwise, 16, 2**20, 64
     for size in sizes:
         found["bandwidth", size] = (lambda count, at=size: _triad(count, at)), 2, 2**20, 64
@@ -283,6 +293,13 @@ def _product(side: int, precision: str) -> tuple[Call, float]:
     return lambda: multiply(factor, factor), 2.0 * side**3
 
 
+def _squares(count: int, side: int) -> tuple[Call, float]:
+    """Products one after the other, each with what the one before made."""
+    run = jax.jit(lambda w, x: jax.lax.fori_loop(0, count, lambda _, x: w @ x, x))
+    w = jnp.eye(side, dtype="float32")
+    return lambda: run(w, w), 2.0 * side**3 * count
+
+
 def _elementwise(count: int) -> tuple[Call, float]:
     """Three operations an element, of which one is long."""
     run = jax.jit(lambda x: jax.lax.fori_loop(0, count, lambda _, x: jnp.tanh(x * 0.5 + 1), x))
@@ -303,8 +320,10 @@ def _chain(count: int, width: int) -> tuple[Call, float]:
 
 
 def _kernels() -> Callable[[int], tuple[Call, float]]:
-    """A program of steps written out, launched so often in a row: its steps share a launch."""
-    weights, bias, first = settled(NARROW, "float32")
+    """A program of steps written out, launched so often in a row: its steps share a launch. The state is a
+    matrix: a product with a vector as narrow is compiled in line and calls no kernel on a processor."""
+    weights, bias, _ = settled(NARROW, "float32")
+    bias = first = jnp.broadcast_to(bias, weights.shape)
 
     @jax.jit
     def written_out(weights: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
@@ -387,20 +406,23 @@ def predict(
     *,
     products: int,
     moved: int,
+    calls: int | None = None,
     precision: str = "float32",
     holds: int | None = None,
 ) -> Prediction:
     """The time of a program of this work and span (in the `unit` model), so many of its operations in matrix
     products, which moves so many bytes: the numbers of a `Measurement`.
 
-    `holds` is how many bytes its arguments take, which says from where they are read; None means that they
-    are in the largest memory measured. ValueError for numbers below 0 and for a precision not measured.
+    `calls` is how many products there are, which says how large they are; None means that they are as large
+    as the largest measured. `holds` is how many bytes its arguments take, which says from where they are
+    read; None means that they are in the largest memory measured. ValueError for numbers below 0 and for a
+    precision not measured.
     """
     faults = [
         f"{name} is {value}, allowed is 0 or more, such as {name}=0"
         for name, value in (
             *(("work", cost.work), ("span", cost.span), ("products", products)),
-            *(("moved", moved), ("holds", holds or 0)),
+            *(("moved", moved), ("calls", calls or 0), ("holds", holds or 0)),
         )
         if value < 0
     ]
@@ -419,9 +441,22 @@ def predict(
     return Prediction(
         machine.dispatch.median,
         cost.span * machine.kernel.median / machine.kernel_span,
-        products / machine.throughput[precision].median + (cost.work - products) / machine.elementwise.median,
+        products / _throughput(machine, precision, products, calls)
+        + (cost.work - products) / machine.elementwise.median,
         moved / machine.bandwidth[size].median,
     )
+
+
+def _throughput(machine: Machine, precision: str, products: int, calls: int | None) -> float:
+    """Operations a second of so many products: between two sides that were measured as a power of the
+    operations, beyond them as at the last."""
+    large = machine.throughput[precision].median
+    if not calls or not machine.by_side:
+        return large
+    sides = sorted(machine.by_side)
+    rates = [math.log(machine.by_side[side].median) for side in sides]
+    at = np.interp(math.log(max(1, products) / calls), [math.log(2.0 * side**3) for side in sides], rates)
+    return math.exp(at) * large / machine.throughput["float32"].median
 
 
 # Laws

@@ -173,9 +173,9 @@ class Measurement:
     dearest branch; "lower" where operations were left out; "assumed" where a count is a convention; "neither"
     where these meet. `uncounted` names what was left out. `notes` give every reason, and each assumed trip
     count. `products` is the part of the work that is in matrix products and convolutions, which other tools
-    call FLOPs; `launches` counts operations on whole arrays, and `reads` the times the host waited for a
-    value. `moved` is the number of bytes that products, lookups and their like move (`traffic`), None where
-    they are not counted (PyTorch).
+    call FLOPs; `product_calls` is how many of these there are. `launches` counts operations on whole arrays,
+    and `reads` the times the host waited for a value. `moved` is the number of bytes that products, lookups
+    and their like move (`traffic`). Of PyTorch programs `moved` and `product_calls` are not counted and None.
     """
 
     cost: Cost
@@ -188,6 +188,7 @@ class Measurement:
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     products: int = 0
+    product_calls: int | None = None
     launches: int = 0
     reads: int = 0
     moved: int | None = None
