@@ -10,7 +10,9 @@ the end. The speed-up is of a grid of trials that compute on one thread: a loop 
 process and by two in turns, their start included; beside it the same loop in two bare processes on a core
 each, which is what the machine allows. What bounds the driver is measured by workers that answer at once
 (they are simulated and take no time): groups a second that it hands out and records, by the number of
-workers, with records of sleeping trials and with records as large as those of `table1`.
+workers, with records of sleeping trials and with records as large as those of `table1`. `--simulate 1000000`
+does that alone, once, with a thousand workers in a fresh process: records a second, size of the store,
+memory.
 
 Every run's records are counted before a time is taken for good.
 """
@@ -39,7 +41,7 @@ from seriality.study.executors import AbstractExecutor, AbstractWorkers, End, Jo
 
 SLEEP_S = 0.01
 GRID, TURNS = 16, 20_000_000
-WORKERS = 2
+WORKERS, MANY = 2, 1000
 
 
 def compute(number: int, turns: int) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def timed(study: Study, executor: AbstractExecutor, folder: str) -> dict[str, fl
     started = time.perf_counter()
     with Store(path) as store:
         written = run(study, store, executor=executor, observe=observe)
-    ended = time.perf_counter()
+    ended, run_mb = time.perf_counter(), memory_mb("self", "VmHWM")
     size = path.stat().st_size
     with Store.open_read(path) as store:
         records = store.records()
@@ -92,6 +94,7 @@ def timed(study: Study, executor: AbstractExecutor, folder: str) -> dict[str, fl
         "records_per_s": (count - first) / took,
         "slept_s": slept,
         "bytes_per_record": size / count,
+        "run_mb": run_mb,
     }
 
 
@@ -130,7 +133,7 @@ def driver_bounds(count: int, folder: str) -> list[dict[str, float | str]]:
     outcomes = {"sleeping": {"slept_s": 0.01}, "table1": records_of(1)[0].outcome}
     found = []
     for kind, outcome in outcomes.items():
-        for workers in (1, 10, 100, 1000):
+        for workers in (1, 10, 100, MANY):
             one = timed(sleeping(count, 0.0), Simulated(workers, outcome), folder)
             kept = {name: one[name] for name in ("records_per_s", "bytes_per_record")}
             found.append({"record": kind, "workers": workers, **kept})
@@ -182,6 +185,15 @@ def memory(count: int) -> dict[str, float]:
     return json.loads(said.stdout)
 
 
+def simulate(count: int) -> dict[str, float]:
+    """A run of so many trials by workers that answer at once."""
+    study, simulated = sleeping(count, 0.0), Simulated(MANY, {"slept_s": 0.01})
+    with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
+        found = timed(study, simulated, folder)
+    names = ("records", "wall_s", "records_per_s", "bytes_per_record", "run_mb")
+    return {"workers": MANY, **{name: found[name] for name in names}}
+
+
 def drive(count: int) -> None:
     """What the fresh driver does."""
     with tempfile.TemporaryDirectory(prefix="seriality-benchmark-") as folder:
@@ -221,12 +233,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="turns of one process and two (default 3)")
     parser.add_argument("--turns", type=int, default=TURNS, help="of the loop of a trial that computes")
     parser.add_argument("--keep", action="store_true", help="write the result to benchmarks/results")
+    parser.add_argument("--simulate", type=int, help="so many trials by workers that answer at once, alone")
     parser.add_argument("--driver", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.driver is not None:
         drive(chosen.driver)
         return
     here = machine("jax", "ray")
+    if chosen.simulate is not None:
+        one = simulate(chosen.simulate)
+        show(f"{MANY:,} workers that answer at once", list(one), [list(one.values())])
+        if chosen.keep:
+            keep("executors_simulated", {"machine": here, **one})
+        return
     executors: dict[str, tuple[AbstractExecutor, int]] = {
         "local": (Local(), 1),
         "processes": (Processes(WORKERS), WORKERS),
