@@ -416,7 +416,8 @@ CLAIMS = {
                 "meter is the same work; an empty loop; and two rows of Table 1 that answer one prompt. "
                 "Judged are the chain and the chain of thought, of width 64. The RNN is shown: its "
                 "steps are 256 wide, some 90,000 operations for each step of its span, so that throughput "
-                "should help it.",
+                "should help it; so is a chain of width 64, that of the chain of thought without its "
+                "exponentials.",
                 "A gain is the time before over the time after the knob is turned: of a repetition the "
                 "median over blocks in which all settings take turns, and over repetitions, which are "
                 f"{SEEDS} or more, the mean of its logarithm with a {CONFIDENCE:.0%} t interval.",

@@ -56,7 +56,7 @@ def test_the_knobs_are_turned_and_read(monkeypatch):
         for spent in programs.values():
             assert len(spent) == 1
             assert spent[0] > 0
-    assert len(asked) == 2 * (2 + 2 * 3)  # one block that is not kept, one that is
+    assert len(asked) == 2 * (3 + 2 * 3)  # one block that is not kept, one that is
 
 
 def test_a_process_that_ends_is_told(monkeypatch):

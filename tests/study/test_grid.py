@@ -137,24 +137,28 @@ def test_the_points_of_a_study_lie_on_lines(study):
 
 def test_a_record_says_what_training_cost(tmp_path):
     """In miniature: a training, recorded."""
-    trial = STUDIES["thinning"].trials(1)[0]
     tiny = replace(
-        trial, study="tiny", row="kept 1", task=Words("parity", length=2), training=REGIME, asked_at=(),
-        solver={"name": "Majority", "samples": 1, "solver": {**CHAIN, "kept": 1}},
-        answering={"votes = 3": {"samples": 3, "solver": {**CHAIN, "kept": 1, "temperature": 1.0}}},
+        STUDIES["exchange_rate"].trials(1)[0], study="tiny", row="MLP", task=Words("parity", length=2),
+        training=REGIME, solver={"name": "SinglePass", "network": {"name": "MLP", "width": 8}},
     )  # fmt: skip
     with Store(tmp_path / "store.sqlite") as store:
-        assert run(Study("tiny", "One chain", (), 1, lambda seeds: [tiny]), store) == 1
+        assert run(Study("tiny", "One MLP", (), 1, lambda seeds: [tiny]), store) == 1
         (record,) = store.records()
     step = record.outcome["training_step"]
     assert record.outcome["cost_version"] == COST_VERSION
     assert step == training_cost(tiny.solver, tiny.task, REGIME.batch)
     forward = record.outcome["cost"]["unit"]["work"]
     assert step["work"] > 2 * REGIME.batch * forward / 2  # a gradient takes more than the pass alone
-    voted = record.outcome["answering"]["votes = 3"]
-    # The prompt is read once for all votes, the chain is written three times.
-    assert 1.4 * forward < voted["cost"]["unit"]["work"] < 3 * forward
-    assert voted["cost"]["layer"]["span"] == record.outcome["cost"]["layer"]["span"]
+
+
+def test_votes_share_the_prompt():
+    """It is read once for all votes, the chain is written three times."""
+    one, three = (
+        answer_cost({"name": "Majority", "samples": n, "solver": {**CHAIN, "temperature": 1.0}}, WORDS)[1]
+        for n in (1, 3)
+    )
+    assert 1.4 * one["unit"]["work"] < three["unit"]["work"] < 3 * one["unit"]["work"]
+    assert one["layer"]["span"] == three["layer"]["span"]
 
 
 def test_the_work_of_a_step_is_that_of_its_instances():

@@ -17,7 +17,7 @@ KNOBS = {
 }
 """The settings before and after each is turned; the last is that of latency."""
 LATENCY = "compiled, not dispatched"
-WIDE, EMPTY = "product", "empty loop"
+WIDE, WIDER, EMPTY = "product", "wider chain", "empty loop"
 CHAINS = {knob: "short chain" if knob == LATENCY else "chain" for knob in KNOBS}
 JUDGED, SHOWN = "Chain of thought", "RNN"
 REAL = (JUDGED, SHOWN)
@@ -32,7 +32,9 @@ Gains = dict[str, dict[str, list[float]]]
 
 def _programs(knob: str) -> tuple[str, ...]:
     """What a knob is tried on: judged, shown, control."""
-    return (CHAINS[knob], JUDGED, SHOWN, WIDE, *((EMPTY,) if knob == LATENCY else ()))
+    if knob == LATENCY:
+        return (CHAINS[knob], JUDGED, SHOWN, WIDE, EMPTY)
+    return (CHAINS[knob], WIDER, JUDGED, SHOWN, WIDE)
 
 
 def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
