@@ -1,14 +1,18 @@
 """What the README and the documentation show: programs print what is said, and the commands exist."""
 
+import io
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from rich.console import Console
 from typer.main import get_command
 
 from seriality.cli import app
+from seriality.machine_command import Found, shown
 from seriality.report import write
 from seriality.report.summary import readings
 from seriality.store import Record, Store, digest
@@ -55,7 +59,7 @@ def test_the_commands_exist():
 
 
 @pytest.mark.parametrize(
-    ("name", "figures", "shown"),
+    ("name", "figures", "told_in"),
     [
         ("table1", {"table": 7 * 8}, "README.md"),
         ("pairs", {"serial_beside_control": 13 * 5}, "docs/pairs.md"),
@@ -67,7 +71,7 @@ def test_the_commands_exist():
         ("exchange", dict.fromkeys(("C07", "C12", "C13", "C23"), 20), "docs/serial_or_parallel.md"),
     ],
 )
-def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_path):
+def test_the_published_pages_are_what_the_records_say(name, figures, told_in, tmp_path):
     """All of them but the drawings, and every text of the drawings that the documentation shows."""
     page = tmp_path / f"{name}.html"
     with Store.open_read(ROOT / "results" / f"{name}.sqlite") as store:
@@ -84,13 +88,48 @@ def test_the_published_pages_are_what_the_records_say(name, figures, shown, tmp_
         drawing = f"{name}_figures/{figure}.svg"
         assert written(ROOT / "results" / drawing) == written(tmp_path / drawing)
         assert len(written(tmp_path / drawing)) > texts
-        assert f"results/{drawing})" in (ROOT / shown).read_text(encoding="utf-8")
+        assert f"results/{drawing})" in (ROOT / told_in).read_text(encoding="utf-8")
+
+
+def test_the_machine_that_is_shown_is_that_of_the_records():
+    """Every row of numbers in docs/machine.md is one that `seriality machine` prints of the first
+    repetition, and the gains of the knobs are those of the finding."""
+    with Store.open_read(ROOT / "results" / "exchange.sqlite") as store:
+        records = store.records("machine")
+    first = next(
+        record.outcome
+        for record in records
+        if record.settings["family"] == "prediction" and record.settings["seed"] == 0
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(shown(Found.of(first)))
+    assert isinstance(console.file, io.StringIO)
+    printed = {re.sub(r"\s+", " ", line.strip()) for line in console.file.getvalue().splitlines()}
+    page = (ROOT / "docs" / "machine.md").read_text(encoding="utf-8")
+    _, machine, knobs = re.split(r"^## (?:A machine|Does more)", page, flags=re.M)
+    rows = re.findall(r"^\| (.*\d) \|$", machine, re.M)
+    assert len(rows) > 25
+    assert {row.replace(" |", "") for row in rows} <= printed
+
+    (finding,) = readings(records)[0].findings
+    means = {
+        (panel.title.removeprefix("Gain by "), series.name): np.exp(
+            np.mean(np.log([point.y for point in series.points]))
+        )
+        for panel in finding.panels
+        if panel.title.startswith("Gain by ")
+        for series in panel.series
+    }
+    told = re.findall(r"^\| ([^|]*) \| ([^|]*) \| ([\d,.]+) \| [\d,.]+ to [\d,.]+ \|$", knobs, re.M)
+    assert {(knob, program): gain for knob, program, gain in told} == {
+        at: f"{mean:,.0f}" if mean > 100 else f"{mean:.2f}" for at, mean in means.items()
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "shown", "count"), [("theorems", "theorems", 8), ("exchange", "serial_or_parallel", 4)]
+    ("name", "told_in", "count"), [("theorems", "theorems", 8), ("exchange", "serial_or_parallel", 4)]
 )
-def test_the_verdicts_are_what_the_records_say(name, shown, count):
+def test_the_verdicts_are_what_the_records_say(name, told_in, count):
     """The table of the page, row by row."""
     with Store.open_read(ROOT / "results" / f"{name}.sqlite") as store:
         found = {
@@ -98,7 +137,7 @@ def test_the_verdicts_are_what_the_records_say(name, shown, count):
             for reading in readings(store.records())
             for finding in reading.findings
         }
-    page = (ROOT / "docs" / f"{shown}.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / f"{told_in}.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| (C\d\d) \|[^|]*\| `(\w+)` \| \**(\w+)\** \|", page, re.M)
     assert {(claim, study): verdict for claim, study, verdict in told} == found
     assert len(found) == count

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from .analysis import Panel, Point, Series
 from .analysis.readers.machine import panels_of_times
+from .cost import Cost
 from .meter import Measurement
 from .meter.machine import Machine, Measured, Observe, Prediction, amdahl, gustafson, serial_share
 from .report.summary import plain
@@ -31,6 +32,19 @@ class Found:
 
     machine: Machine
     rows: Mapping[str, tuple[Measurement, Prediction, Measured]]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Found":
+        """What `as_json` told, and the records of the study `machine` hold."""
+        rows = {}
+        for place, row in enumerate(plain["rows"]):
+            at = {name: column[place] for name, column in plain.items() if name != "machine"}
+            rows[row] = (
+                Measurement(Cost(at["work"], at["span"]), "unit", "exact", moved=at["bytes"]),
+                Prediction(*(at[name] for name in ("launch_s", "latency_s", "work_s", "bytes_s"))),
+                Measured(*(at[name] for name in ("measured_s", "low_s", "high_s"))),
+            )
+        return cls(Machine.of(plain["machine"]), rows)
 
 
 def found(*, quick: bool, observe: Observe) -> Found:

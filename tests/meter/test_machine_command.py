@@ -58,6 +58,12 @@ def made_up(monkeypatch):
     monkeypatch.setattr(machine_command, "found", found)
 
 
+def test_what_was_told_is_read_again(made_up):
+    told = machine_command.found(quick=True, observe=lambda share: None)
+    plain = json.loads(json.dumps(machine_command.as_json(told)))
+    assert machine_command.as_json(machine_command.Found.of(plain)) == plain
+
+
 def call(*arguments):
     result = CliRunner().invoke(cli.app, ["machine", *map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
