@@ -1,14 +1,10 @@
 """Grids of equal work: what an axis does to work and span, which points are found, what blocks one."""
 
-from dataclasses import replace
-
 import pytest
 
-from seriality.meter import COST_VERSION
-from seriality.store import Store
 from seriality.studies import STUDIES, deep_and_wide, exchange_rate
 from seriality.studies.exchange_rate import single_pass
-from seriality.study import CONTROL, SERIAL, Study, Training, run
+from seriality.study import CONTROL, SERIAL, Training
 from seriality.study.costs import answer_cost, training_cost
 from seriality.study.grid import AXES, TOLERANCE, iso_work
 from seriality.tasks import Words
@@ -133,22 +129,6 @@ def test_the_points_of_a_study_lie_on_lines(study):
         assert max(abs(work / line - 1) for work in of_task) <= TOLERANCE
         middle = (min(of_control) * max(of_control)) ** 0.5
         assert max(abs(work / middle - 1) for work in of_control) <= TOLERANCE
-
-
-def test_a_record_says_what_training_cost(tmp_path):
-    """In miniature: a training, recorded."""
-    tiny = replace(
-        STUDIES["exchange_rate"].trials(1)[0], study="tiny", row="MLP", task=Words("parity", length=2),
-        training=REGIME, solver={"name": "SinglePass", "network": {"name": "MLP", "width": 8}},
-    )  # fmt: skip
-    with Store(tmp_path / "store.sqlite") as store:
-        assert run(Study("tiny", "One MLP", (), 1, lambda seeds: [tiny]), store) == 1
-        (record,) = store.records()
-    step = record.outcome["training_step"]
-    assert record.outcome["cost_version"] == COST_VERSION
-    assert step == training_cost(tiny.solver, tiny.task, REGIME.batch)
-    forward = record.outcome["cost"]["unit"]["work"]
-    assert step["work"] > 2 * REGIME.batch * forward / 2  # a gradient takes more than the pass alone
 
 
 def test_votes_share_the_prompt():

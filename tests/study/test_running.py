@@ -12,8 +12,10 @@ import jax
 import numpy as np
 import pytest
 
+from seriality.meter import COST_VERSION
 from seriality.store import Store, canonical
 from seriality.study import SERIAL, Progress, Study, Training, Trial, run
+from seriality.study.costs import training_cost
 from seriality.tasks import Words
 
 WORDS = Words("parity", length=2)
@@ -76,6 +78,10 @@ def test_a_record_is_plain_and_complete(ran):
         assert outcome["passes"] == 1
         assert outcome["cost"]["layer"]["span"] == 2
         assert outcome["growth"]["parallel"] is True
+        assert outcome["cost_version"] == COST_VERSION
+        assert outcome["training_step"] == training_cost(MLP, WORDS, TRAINING.batch)
+        # a gradient takes more than the pass alone
+        assert outcome["training_step"]["work"] > TRAINING.batch * outcome["cost"]["unit"]["work"]
         # embedding 4·2, in (3·2)·8, bias 8, out 8·4
         assert outcome["parameters"] == 8 + 48 + 8 + 32
         curve = outcome["curve"]
