@@ -175,10 +175,12 @@ class Machine:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Machine":
-        """The machine that `as_json` told."""
+        """The machine that `as_json` told, however its keys are ordered."""
         held = dict(plain)
-        for name, key in (("throughput", str), ("by_side", int), ("bandwidth", int), ("latency", int)):
-            held[name] = {key(at): Measured(**each) for at, each in held[name].items()}
+        told = held["throughput"]
+        held["throughput"] = {at: Measured(**told[at]) for at in PRECISIONS if at in told}
+        for name in ("by_side", "bandwidth", "latency"):
+            held[name] = {at: Measured(**held[name][str(at)]) for at in sorted(map(int, held[name]))}
         for name in ("elementwise", "kernel", "dispatch", "iteration"):
             held[name] = Measured(**held[name])
         return cls(**held)
