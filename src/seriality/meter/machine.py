@@ -453,7 +453,7 @@ def _throughput(machine: Machine, precision: str, products: int, calls: int | No
     """Operations a second of so many products: between two sides that were measured as a power of the
     operations, beyond them as at the last."""
     large = machine.throughput[precision].median
-    if not calls or not machine.by_side:
+    if not calls:
         return large
     sides = sorted(machine.by_side)
     rates = [math.log(machine.by_side[side].median) for side in sides]
