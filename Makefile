@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint benchmarks clean
+.PHONY: demo test lint docs benchmarks clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/seriality demo
@@ -17,6 +17,10 @@ lint: $(VENV)/.installed_dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/.installed_docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "The site: build/site/index.html"
 
 benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/training.py --keep
@@ -45,6 +49,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed_dev: $(VENV)/.installed
 	@echo "Installing the tools for development into $(VENV)"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed_docs: $(VENV)/.installed
+	@echo "Installing what the documentation is built with into $(VENV)"
+	@$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.installed_benchmarks: $(VENV)/.installed
