@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: demo test lint docs benchmarks clean
+.PHONY: install demo test lint docs benchmarks clean
+
+install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	@$(BIN)/seriality demo

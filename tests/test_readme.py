@@ -1,61 +1,273 @@
-"""What the README and the documentation show: programs print what is said, and the commands exist."""
+"""What the README and the documentation show: programs print what is said, and commands do what is shown.
 
+Every code block is held to the code, by its kind:
+
+    python              run; a line of it that begins with "# " must be printed by it
+    python title="x"    written to the file x, for the blocks below it
+    console             run, command by command ("$ "); the lines shown below one must be printed by it,
+                        in that order; "..." stands for any lines
+    sh, or indented     not run, because it takes long, needs a network or a cluster, or is another's program:
+                        the command exists, and every option and value of it is valid
+    text, toml          for reading
+
+The blocks of a page run one after the other in one folder, which holds copies of the stores of results/.
+"""
+
+import inspect
 import io
+import json
 import re
+import runpy
 import shlex
+import shutil
+import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import typer
 from rich.console import Console
 from typer.main import get_command
+from typer.testing import CliRunner
 
-from seriality.cli import app
+from seriality.cli import EXECUTORS, KINDS, USAGE, app
 from seriality.machine_command import Found, shown
+from seriality.meter.examples import EXAMPLES
 from seriality.report import write
 from seriality.report.summary import readings
 from seriality.store import Record, Store, digest
+from seriality.studies import STUDIES
+from seriality.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = {
-    page.name: programs
-    for page in PAGES
-    if (programs := re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMING = {"claims"}
+"""Commands that pages name before they are there."""
+
+
+class Block(NamedTuple):
+    """One block of code: its kind, the file it is to be written to if it names one, its text."""
+
+    kind: str
+    file: str
+    text: str
+
+
+def blocks(page):
+    """The fenced blocks of a page, in order."""
+    found = re.findall(
+        r"^```(\w*)(?: title=\"(.*?)\")?\n(.*?)^```$", page.read_text(encoding="utf-8"), re.S | re.M
+    )
+    return [Block(*each) for each in found]
+
+
+def named(page):
+    return page.name if page == PAGES[0] else page.relative_to(ROOT / "docs").as_posix()
+
+
+BLOCKS = {named(page): blocks(page) for page in PAGES}
+RUN = {
+    name: found for name, found in BLOCKS.items() if any(each.kind in ("python", "console") for each in found)
 }
 
 
-@pytest.mark.parametrize("page", PROGRAMS)
-def test_the_programs_run_and_print_their_comments(page, capsys, tmp_path, monkeypatch):
-    """In a folder that holds the stores the pages name."""
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder in which the blocks of a page run: with the stores that the pages name."""
+    shutil.copytree(
+        ROOT / "results", tmp_path / "results", ignore=lambda at, names: {*names} - {*stores(names)}
+    )
     settings = {"study": "table1", "row": "RNN"}
-    outcome = {"test": {"successes": [256]}}
-    (tmp_path / "results").mkdir()
-    for name in ("store.sqlite", "results/table1.sqlite"):
-        with Store(tmp_path / name) as store:
-            store.add([Record(digest(settings), "table1", settings, outcome, {})])
+    with Store(tmp_path / "store.sqlite") as store:
+        store.add([Record(digest(settings), "table1", settings, {"test": {"successes": [256]}}, {})])
+    monkeypatch.setenv("SERIALITY_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    for program in PROGRAMS[page]:
-        exec(compile(program, page, "exec"), {})
-        printed = capsys.readouterr().out
-        expected = re.findall(r"^print\(.*?\)\s+# (.*)$", program, re.M) if page == "README.md" else []
-        for comment in expected + re.findall(r"^# (.*)$", program, re.M):
-            assert comment in printed
+    return tmp_path
+
+
+def stores(names):
+    return [name for name in names if name.endswith(".sqlite")]
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_programs_run_and_print_their_comments(page, capsys, folder):
+    for block in RUN[page]:
+        if block.kind == "python" and block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        elif block.kind == "python":
+            exec(compile(block.text, page, "exec"), {})
+            printed = capsys.readouterr().out
+            expected = re.findall(r"^print\(.*?\)\s+# (.*)$", block.text, re.M) if page == "README.md" else []
+            for comment in expected + re.findall(r"^# (.*)$", block.text, re.M):
+                assert comment in printed
+        elif block.kind == "console":
+            for command, lines in sessions(block.text):
+                assert missing(lines, printed_by(command)) == []
+
+
+def sessions(text):
+    """The commands of a console block, each with the lines that are shown below it."""
+    assert text.startswith("$ ")
+    for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+        command, *lines = part.splitlines()
+        yield command, lines
+
+
+def printed_by(command):
+    """What a command prints, run in this process: seriality, or a file of the page by python."""
+    program, *words = shlex.split(command, comments=True)
+    if program == "python":
+        with redirect_stdout(io.StringIO()) as printed:
+            runpy.run_path(*words, run_name="__main__")
+        return printed.getvalue()
+    assert program == "seriality", (
+        f"{command!r}: a console block runs seriality or python; make it a sh block"
+    )
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def missing(lines, printed):
+    """The shown lines that do not stand in what was printed, in this order."""
+    rest, absent = [" ".join(line.split()) for line in printed.splitlines()], []
+    for line in (" ".join(each.split()) for each in lines if each.strip() not in ("", "...")):
+        if line in rest:
+            rest = rest[rest.index(line) + 1 :]
+        else:
+            absent.append(line)
+    return absent
+
+
+def test_a_line_that_is_not_printed_is_missed():
+    assert missing(["a  b", "...", "c"], "a b\nx\nc\n") == []
+    assert missing(["c", "a b"], "a b\nx\nc\n") == ["a b"]
+    assert missing(["a"], "a b\n") == ["a"]
+
+
+def test_every_block_is_of_a_known_kind():
+    kinds = {block.kind for found in BLOCKS.values() for block in found}
+    assert kinds <= {"python", "console", "sh", "text", "toml", ""}
+    assert {"python", "console", "sh"} <= kinds
+
+
+def commands(page):
+    """The commands of a page that are not run: sh blocks, indented ones, those without a kind."""
+    text = page.read_text(encoding="utf-8")
+    for block in blocks(page):
+        if block.kind == "sh":
+            yield from (line for line in block.text.splitlines() if line.split("#")[0].strip())
+        elif block.kind == "":
+            yield from re.findall(r"^(seriality .*)$", block.text, re.M)
+    yield from re.findall(
+        r"^    ((?:seriality|make|pip|source) .*)$",
+        re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M),
+        re.M,
+    )
+
+
+COMMANDS = {named(page): found for page in PAGES if (found := [*commands(page)])}
+
+
+@pytest.mark.parametrize("page", COMMANDS)
+def test_the_commands_are_valid(page):
+    files = {block.file for block in BLOCKS[page]}
+    assert [fault for command in COMMANDS[page] for fault in faults(command, files)] == []
+
+
+def faults(command, files=()):
+    """What is wrong with a command that is not run."""
+    program, *words = shlex.split(command, comments=True)
+    if program == "seriality":
+        return faults_of_seriality(words)
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+        return [f"make has no {word}" for word in words if "=" not in word and word not in targets]
+    if program == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "optional-dependencies"
+        ]
+        asked = [extra for word in words for extra in re.findall(r"\[(.*?)\]", word)]
+        return [f"no extra {extra}" for extra in asked if extra not in extras]
+    if program == "python":
+        return [] if words[0] in files or words[0] == "-m" else [f"no file {words[0]} on the page"]
+    return [] if [program, *words] == ["source", ".venv/bin/activate"] else [f"unknown program {program}"]
+
+
+def faults_of_seriality(words):
+    group = get_command(app)
+    context = typer.Context(group)
+    name, *rest = words
+    if name in ("--version", "--help"):
+        return []
+    command = group.get_command(context, name)  # pyright: ignore
+    if command is None:
+        return [] if name in COMING else [f"no command {name}"]
+    try:
+        given = command.make_context(name, rest, parent=context).params
+    except USAGE as error:
+        return [error.format_message()]
+    known = {
+        "study": [*STUDIES, *(study.replace("_", "-") for study in STUDIES)],
+        "kind": KINDS,
+        "example": EXAMPLES,
+        "executor": EXECUTORS,
+        "task": TASKS,
+    }
+    wrong = [
+        f"{given[what]} is no {what}" for what in known if given.get(what) and given[what] not in known[what]
+    ]
+    if not wrong and given.get("dials") and (owner := given.get("example") or given.get("task")):
+        dials = inspect.signature(EXAMPLES[owner] if given.get("example") else TASKS[owner]).parameters
+        wrong = [f"{owner} has no {dial}" for dial in given["dials"] if dial.partition("=")[0] not in dials]
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        ("seriality fly", "no command fly"),
+        ("seriality run table2", "table2 is no study"),
+        ("seriality run table1 --sedes 3", "No such option: --sedes"),
+        ("seriality run table1 --seeds many", "'many' is not a whole number"),
+        ("seriality export Words", "Missing option '--out'"),
+        ("seriality show Wods", "Wods is no task"),
+        ("seriality show Words --set lenght=8", "Words has no lenght=8"),
+        ("seriality meter --example gpt3", "gpt3 is no example"),
+        ("make tea", "make has no tea"),
+        ("pip install '.[toch]'", "no extra toch"),
+        ("python model.py", "no file model.py on the page"),
+        ("curl x", "unknown program curl"),
+    ],
+)
+def test_a_command_that_is_not_valid_is_noticed(command, fault):
+    (found,) = faults(command)
+    assert fault in found
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "docs").rglob("*.ipynb")), ids=lambda path: path.name)
+def test_the_notebook_runs(notebook, capsys, monkeypatch):
+    """Its cells as a program; that of the site is run by a kernel. It is kept without what came out."""
+    monkeypatch.chdir(notebook.parent)
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    names = {}
+    for cell in code:
+        exec(compile("".join(cell["source"]), notebook.name, "exec"), names)
+    assert capsys.readouterr().out
 
 
 def test_there_are_programs_with_results():
-    assert {"README.md", "meter.md", "records.md", "analysis.md", "tasks.md"} <= set(PROGRAMS)
-    assert "# linear: 3n - 3, from n = 16 to 512" in "".join(PROGRAMS["README.md"])
+    assert {"README.md", "meter.md", "records.md", "analysis.md", "tasks.md"} <= set(RUN)
+    shown = "".join(block.text for block in RUN["README.md"] if block.kind == "python")
+    assert "# linear: 3n - 3, from n = 16 to 512" in shown
 
 
-def test_the_commands_exist():
-    group = get_command(app)
-    context = typer.Context(group)
-    readme = PAGES[0].read_text(encoding="utf-8")
-    named = [shlex.split(line)[1] for line in re.findall(r"^    (seriality .*)$", readme, re.M)]
-    assert len(named) >= 3
-    assert set(named) <= set(group.list_commands(context))
+def test_the_readme_names_commands():
+    assert len([each for each in COMMANDS["README.md"] if each.startswith("seriality ")]) >= 3
 
 
 EXCHANGE = ("C07", "C11", "C12", "C13", "C23", "C23_2", "C23_3", "C24")
