@@ -95,20 +95,21 @@ def run(text: str, folder: str) -> Any:
     return client.execute()
 
 
-def markdown(notebook: Any) -> str:
-    """A notebook that was run, as Markdown: text, code, and what it printed or drew."""
-    parts = []
+def markdown(notebook: Any, name: str) -> tuple[str, dict[str, str]]:
+    """A notebook that was run, as Markdown: text, code, and what it printed; its drawings, by file."""
+    parts, drawings = [], {}
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if "image/svg+xml" in data:
-                drawing = re.sub(r"<\?xml.*?\?>|\n\s*", "", "".join(data["image/svg+xml"]), flags=re.S)
-                parts.append(f'<div class="drawing">{drawing}</div>')
+                file = f"{name}_{len(drawings) + 1}.svg"
+                drawings[file] = "".join(data["image/svg+xml"])
+                parts.append(f"![{cell['metadata'].get('alt', '')}]({file})")
             elif said := "".join(output.get("text") or data.get("text/plain", "")).rstrip():
                 parts.append(f"```text\n{said}\n```")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts), drawings
 
 
 # The network
@@ -177,8 +178,11 @@ def on_files(files: Any, config: Any) -> Any:
     for file in sorted((ROOT / DOCS).rglob("*.ipynb")):
         if "." not in {part[0] for part in file.relative_to(ROOT).parts}:
             at, folder = file.relative_to(ROOT).as_posix(), str(file.parent)
-            content = markdown(run(file.read_text(encoding="utf-8"), folder))
+            content, drawings = markdown(run(file.read_text(encoding="utf-8"), folder), file.stem)
             files.append(File.generated(config, page_path(at), content=content))
+            for name, drawing in drawings.items():
+                place = posixpath.join(posixpath.dirname(page_path(at)), name)
+                files.append(File.generated(config, place, content=drawing))
     for name, instead in STAND_INS.items():
         if name not in files.src_uris:
             files.append(File.generated(config, name, abs_src_path=str(ROOT / instead)))
