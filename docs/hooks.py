@@ -115,6 +115,13 @@ def markdown(notebook: Any, name: str) -> tuple[str, dict[str, str]]:
 # The network
 
 
+ASKS = re.compile(
+    r"""(?:\b(?:fetch|import|importScripts|Worker|EventSource|WebSocket)\s*\(\s*|\bopen\(\s*["'][A-Z]+["'],\s*"""
+    r"""|\b(?:from|import)\s*|\.(?:src|href)\s*=\s*)["'`]((?:(?:https?|wss?):)?//[^"'`]+)"""
+)
+"""Where a script names what it asks for; a URL that is only text, such as that of a schema, is no request."""
+
+
 class Requests(HTMLParser):
     """What a page asks of the network when it is opened. Links that a reader may follow are no requests."""
 
@@ -143,9 +150,7 @@ class Requests(HTMLParser):
         if self.within == "style":
             self.found += external(data)
         elif self.within == "script":
-            self.found += [
-                each for each in re.findall(r"https?://[\w./-]+", data) if "//www.w3.org/" not in each
-            ]
+            self.found += [found[1] for found in ASKS.finditer(data)]
 
 
 def external(style: str) -> list[str]:

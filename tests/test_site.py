@@ -143,6 +143,10 @@ def test_the_settings_name_no_host():
 ASKING = [
     '<script src="https://a.org/b.js"></script>',
     '<script>fetch("https://a.org/b")</script>',
+    "<script type='module'>import {b} from 'https://a.org/b.js'</script>",
+    "<script>tag.src = `https://a.org/b.js`</script>",
+    "<script>request.open('GET', 'https://a.org/b')</script>",
+    "<script>new WebSocket('wss://a.org')</script>",
     '<link rel="stylesheet" href="//a.org/b.css">',
     '<link rel="preconnect" href="https://a.org">',
     '<img src="https://a.org/b.png">',
@@ -160,7 +164,8 @@ ASKING_NOTHING = [
     '<link rel="canonical" href="https://a.org">',
     '<link rel="stylesheet" href="assets/b.css"><script src="b.js"></script><img src="../c.svg">',
     '<svg xmlns="http://www.w3.org/2000/svg"><image href="data:image/png;base64,AA"/></svg>',
-    "<script>const svg = 'http://www.w3.org/2000/svg'</script>",
+    "<script>const svg = 'http://www.w3.org/2000/svg', schema = 'https://a.org/schema.json'</script>",
+    "<script>import {b} from './b.js'; fetch('c.json') // see https://a.org</script>",
     "<p>https://a.org</p><code>@import url(https://a.org)</code>",
 ]
 
@@ -179,7 +184,7 @@ def test_links_that_a_reader_may_follow_ask_nothing(text, tmp_path):
 
 def test_the_build_warns_of_what_asks_the_network(tmp_path, caplog):
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "page.html").write_text(ASKING[4])
+    (tmp_path / "sub" / "page.html").write_text('<img src="https://a.org/b.png">')
     (tmp_path / "site.css").write_text("p {color: red}")
     with caplog.at_level(logging.WARNING):
         hooks.on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
