@@ -48,7 +48,8 @@ def page_path(path: str) -> str:
 
 
 def relinked(text: str, path: str) -> tuple[str, list[str]]:
-    """The Markdown of a file with links as the site has them, and the files outside docs/ that it links.
+    """The Markdown of a file with links as the site has them, and the files it links that the site lacks: those
+    outside docs/, and Python files.
 
     A link to a file that is not there stays as it is, and MkDocs tells of it.
 
@@ -60,7 +61,7 @@ def relinked(text: str, path: str) -> tuple[str, list[str]]:
         target = posixpath.normpath(posixpath.join(here, link[1]))
         if target.startswith("..") or not (ROOT / target).is_file():
             continue
-        if not target.startswith(f"{DOCS}/"):
+        if not target.startswith(f"{DOCS}/") or target.endswith(".py"):
             outside.append(target)
         parts += [
             text[at : link.start()],

@@ -92,6 +92,8 @@ def test_a_file_from_outside_the_docs_is_linked_where_it_stands_in_the_site():
         "[d](../meter.md)"
     )
     assert outside == ["results/README.md", "src/seriality/cost.py"]
+    found, outside = hooks.relinked("[a](hooks.py)", "docs/index.md")
+    assert (found, outside) == ("[a](hooks.py.md)", ["docs/hooks.py"])
     found, _ = hooks.relinked("[a](../docs/meter.md) [b](table1.html)", "results/README.md")
     assert found == "[a](../../meter.md) [b](table1.html)"
 
