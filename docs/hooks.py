@@ -48,8 +48,8 @@ def page_path(path: str) -> str:
 
 
 def relinked(text: str, path: str) -> tuple[str, list[str]]:
-    """The Markdown of a file with links as the site has them, and the files it links that the site lacks: those
-    outside docs/, and Python files.
+    """The Markdown of a file with links as the site has them, and the files that it links and the site lacks:
+    those outside docs/, and Python files.
 
     A link to a file that is not there stays as it is, and MkDocs tells of it.
 
