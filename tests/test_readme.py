@@ -8,7 +8,7 @@ Every code block is held to the code, by its kind:
                         in that order; "..." stands for any lines
     sh, or indented     not run, because it takes long, needs a network or a cluster, or is another's program:
                         the command exists, and every option and value of it is valid
-    text, toml          for reading
+    text, toml, json    for reading
 
 The blocks of a page run one after the other in one folder, which holds copies of the stores of results/.
 """
@@ -45,6 +45,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMING = {"claims"}
 """Commands that pages name before they are there."""
+OTHERS = {"cd", "git", "mkdir", "pytest", "ruff"}
+"""Programs of others that a sh block may name, about which nothing is checked."""
 
 
 class Block(NamedTuple):
@@ -149,7 +151,7 @@ def test_a_line_that_is_not_printed_is_missed():
 
 def test_every_block_is_of_a_known_kind():
     kinds = {block.kind for found in BLOCKS.values() for block in found}
-    assert kinds <= {"python", "console", "sh", "text", "toml", ""}
+    assert kinds <= {"python", "console", "sh", "text", "toml", "json", ""}
     assert {"python", "console", "sh"} <= kinds
 
 
@@ -193,7 +195,8 @@ def faults(command, files=()):
         return [f"no extra {extra}" for extra in asked if extra not in extras]
     if program == "python":
         return [] if words[0] in files or words[0] == "-m" else [f"no file {words[0]} on the page"]
-    return [] if [program, *words] == ["source", ".venv/bin/activate"] else [f"unknown program {program}"]
+    known = program in OTHERS or [program, *words] == ["source", ".venv/bin/activate"]
+    return [] if known else [f"unknown program {program}"]
 
 
 def faults_of_seriality(words):
