@@ -7,7 +7,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import claims
@@ -111,7 +111,7 @@ def _missing(records: Sequence[Record], left_out: int) -> int:
 
 def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
     """How many records were made when the claim's rule was another."""
-    rule = digest(asdict(claim))
+    rule = digest(claim.fixed)
     made_under = [
         rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
         for record in records

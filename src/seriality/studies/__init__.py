@@ -2,6 +2,7 @@
 
 from ..study import Study
 from .deep_and_wide import DEEP_AND_WIDE
+from .demonstrations import DEMONSTRATIONS
 from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
 from .exchange_rate import (
@@ -32,6 +33,6 @@ STUDIES: dict[str, Study] = {
         *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
         *(EXCHANGE_RATE, EXCHANGE_RATE_AUTOMATON, EXCHANGE_RATE_SUDOKU, EXCHANGE_RATE_LARGE),
         *(DEEP_AND_WIDE, THINNING, LOOPS_STUDY),
-        *(MACHINE, SLEEPING),
+        *(MACHINE, DEMONSTRATIONS, SLEEPING),
     )
 }
