@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..store import Record
+from . import as_json as as_json
 from .standings import Standing as Standing
 from .standings import standings as standings
+from .terminal import claim as claim
+from .terminal import claims as claims
 from .terminal import table as table
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ..analysis import Finding
 from .index import Index
 from .markup import Markup, element, items, join, terms, to_records
-from .opening import STATUSES
 from .standings import Standing
 from .summary import Reading, count, plain
+from .terminal import CLAIM_STATES
 
 if TYPE_CHECKING:
     from .page import Figures
@@ -22,7 +22,7 @@ CHOSEN = " checked"
 
 def claim_list(claims: Mapping[str, Standing], made: Figures, index: Index) -> Markup:
     """All of them, one below the other, with a filter by verdict."""
-    options = ("all", *STATUSES)
+    options = ("all", *CLAIM_STATES)
     inputs = [
         element(
             "label",

@@ -11,14 +11,11 @@ from .index import Index
 from .markup import Markup, element, join, table, terms, to_records
 from .standings import Standing
 from .summary import RULE, Summary, plain
-from .terminal import agreement, solves, span, yes_no
+from .terminal import CLAIM_STATES, agreement, solves, span, yes_no
 from .terminal import reach as reach_text
 
 if TYPE_CHECKING:
     from .page import Figures
-
-STATUSES = ("supported", "contradicted", "undecided", "not yet run")
-"""In the order in which they are told."""
 
 ACCURACY = (
     "Accuracy against depth.",
@@ -72,7 +69,7 @@ def _nothing() -> Markup:
 
 def _counts(claims: Mapping[str, Standing]) -> Markup:
     parts = []
-    for status in STATUSES:
+    for status in CLAIM_STATES:
         held = [each for each in claims.values() if each.status == status]
         badge = element("span", status, cls=f"badge {status.replace(' ', '-')}")
         parts.append((join((badge, f" {len(held)}")), join(map(_linked, held)) or "none"))
@@ -145,7 +142,7 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
     ]
 
 
-def _places(panels: list[list[object]]) -> list[str]:
+def _places(panels: Sequence[Sequence[object]]) -> list[str]:
     """The panels of each family, by their places among all."""
     found, start = [], 0
     for line in panels:

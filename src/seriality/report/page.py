@@ -206,7 +206,8 @@ def _html(parts: dict[str, Markup], blocks: Iterable[Markup]) -> Markup:
         "footer",
         element(
             "p",
-            "Claims are those of “The Serial Scaling Hypothesis” (Liu et al. 2025), in our words. Written by ",
+            "Claims are those of “The Serial Scaling Hypothesis” (Liu et al. 2025), in our words. "
+            "Written by ",
             element("code", "seriality report"),
             " from records; it asks nothing of the network.",
             cls="note",

@@ -65,13 +65,18 @@ def _panel(panel: Panel, link: Link | None) -> Any:
     expected = alt.Chart().transform_filter(alt.FieldEqualPredicate(field="expected", equal=True))
     bars = (
         measured.transform_filter(alt.FieldValidPredicate(field="low", valid=True))
+        .transform_filter(alt.FieldValidPredicate(field="high", valid=True))
         .mark_rule(aria=False, strokeWidth=1.5, opacity=0.45)
         .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colours)
     )
     theory = expected.mark_line(aria=False, strokeWidth=1.2, strokeDash=[4, 3])
     layers = [
         measured.mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colours),
-        *([bars] if any(row["low"] is not None and not row["expected"] for row in rows) else []),
+        *(
+            [bars]
+            if any(None not in (row["low"], row["high"]) and not row["expected"] for row in rows)
+            else []
+        ),
         *([theory.encode(x=x, y=y, color=colours)] if any(row["expected"] for row in rows) else []),
         measured.mark_point(size=36, filled=True, opacity=1, stroke="white", strokeWidth=0.6).encode(
             x=x, y=y, color=colours, shape=shapes, tooltip=tips
@@ -104,5 +109,5 @@ def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
     return ticks | {"format": "~e" if log and min(values, default=1) < 1e-3 else "~g"}
 
 
-def _data(rows: Sequence[dict]) -> alt.Data:
-    return alt.Data(values=list(rows))
+def _data(rows: Sequence[dict]) -> alt.InlineData:
+    return alt.InlineData(values=list(rows))

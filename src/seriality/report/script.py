@@ -31,7 +31,8 @@ def program() -> str:
             needs[name] = [_beside(name, target) for _, target in IMPORT.findall(texts[name])]
             waiting += needs[name]
     parts = [_wrapped(name, texts[name]) for name in TopologicalSorter(needs).static_order()]
-    return '(() => {\n"use strict";\nconst modules = {};\n' + "".join(parts) + "})();\n"
+    begin = '(() => {\n"use strict";\nconst modules = {};\n'
+    return begin + "".join(parts) + "window.seriality = modules;\n})();\n"  # for tests and consoles
 
 
 def _wrapped(name: str, text: str) -> str:

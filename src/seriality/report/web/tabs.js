@@ -16,6 +16,7 @@ export function tabs(list, depth, opened = () => {}) {
       tab.tabIndex = i === chosen ? 0 : -1;
       panel.hidden = i !== chosen;
     });
+    list.scrollLeft = every[chosen].offsetLeft - list.offsetLeft - (list.clientWidth - every[chosen].offsetWidth) / 2;
     opened(names[chosen], place);
   }
 
@@ -33,7 +34,6 @@ export function tabs(list, depth, opened = () => {}) {
     if (tab === null) return;
     event.preventDefault();
     go(tab.getAttribute("href").slice(1).split("/"));
-    every.forEach((each) => { if (each === tab) each.scrollIntoView({ block: "nearest", inline: "nearest" }); });
   });
   onChange((place) => {
     if (depth === 0 || names.length === 0 || read().path[depth - 1] === list.dataset.within) show(place);
