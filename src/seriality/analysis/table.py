@@ -36,6 +36,9 @@ class RecordLike(Protocol):
     """What is read of a record."""
 
     @property
+    def id(self) -> str: ...
+
+    @property
     def settings(self) -> dict[str, Any]: ...
 
     @property
@@ -356,7 +359,7 @@ def _run(record: RecordLike, rule: Rule) -> Run:
         cost_model=cost_model,
         shared_depth=int(outcome.get("shared_depth") or 0),
         parameters=_count(outcome.get("parameters")),
-        id=str(getattr(record, "id", "")),
+        id=record.id,
     )
 
 
