@@ -20,7 +20,18 @@ from ..claims import CLAIMS
 from ..store import Record
 from . import figures
 from .summary import RULE, Reading, Summary, count, numbers, plain, readings, summaries
-from .terminal import agreement, depths, heading, no_verdict, pairs_heading, reach, solves, span, yes_no
+from .terminal import (
+    agreement,
+    depths,
+    heading,
+    no_verdict,
+    pairs_heading,
+    paper,
+    reach,
+    solves,
+    span,
+    yes_no,
+)
 
 CAPTIONS = {
     "accuracy_against_depth": (
@@ -299,7 +310,6 @@ def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
     rows = []
     for row in members:
         law = f" ({plain(row.law)})" if row.law else ""
-        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
         cells = (
             element("th", row.name, scope="row"),
             element("td", span(row), element("small", law)),
@@ -307,7 +317,7 @@ def _table(summary: Summary, family: str, members: Sequence[Row]) -> Markup:
             element("td", _reach(row.serial)),
             element("td", _reach(row.control)),
             element("td", solves(row)),
-            element("td", said),
+            element("td", paper(row)),
             element("td", agreement(row), cls=row.verdict.replace(" ", "-")),
             *(element("td", "–" if each is None else f"{each:,}") for each in (row.work, row.parameters)),
         )
