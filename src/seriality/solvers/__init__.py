@@ -135,7 +135,8 @@ def _named(kind: str, known: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     dials = dict(settings)
     name = dials.pop("name", None)
     if name not in known:
-        raise ValueError(f"there is no {kind} named {name!r}; there are {', '.join(known)}")
+        said = f"there is no {kind} named {name!r}; there are {', '.join(known)}"
+        raise ValueError(said + "; one of another package needs that installed" * (known is SOLVERS))
     version = dials.pop("version", known[name].version)
     if version != known[name].version:
         raise ValueError(
