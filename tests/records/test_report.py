@@ -13,7 +13,7 @@ from rich.console import Console
 
 from seriality.analysis import PAIR_RULE
 from seriality.claims import CLAIMS, TABLE_1
-from seriality.report import figures, table, write
+from seriality.report import table, write
 from seriality.report.summary import plain, summaries
 from seriality.report.terminal import solves
 
@@ -311,68 +311,6 @@ def test_what_the_table_leaves_out_is_said_below_it(made_up):
     text = shown([*earlier, *made_up.study()])
     assert "Not shown: other settings: 2 records" in text
     assert "Not shown" not in shown(made_up.study())
-
-
-def stranger(made_up, **settings):
-    """The records of a row that the paper's table lacks, of a study of its own."""
-    return [
-        made_up.record("Echo", role=role, seed=seed, **{"study": "mine"} | settings)
-        for role in ("serial", "control")
-        for seed in range(5)
-    ]
-
-
-def test_a_row_that_the_paper_lacks_is_shown_and_not_judged(made_up, tmp_path):
-    """In a study of its own; in the claim's it is counted. Of the paper's rows all are shown."""
-    rows = made_up.study(name="mine", rows=["Transformer", "RNN"])
-    mine = [*rows, *stranger(made_up)]
-    (summary,) = summaries(mine)
-    assert [(row.name, row.agreement, row.verdict) for row in summary.table["words"]] == [
-        ("Transformer", "agrees", "agrees"),
-        ("RNN", "agrees", "agrees"),
-        ("Echo", "no claim", "no claim"),
-    ]
-    printed = shown(mine, width=120)
-    assert re.search(r"^Echo +n +✗ no +16 +16 +✓ yes +– +no claim *$", printed, re.M)
-    assert re.search(r"^Transformer +14 +✓ yes +8 +16 +✗ no +yes, no +agrees", printed, re.M)
-    assert "Not shown" not in printed
-    page, *figures = write(mine, tmp_path / "report.html")
-    assert "Echo n (linear) ✗ no 16 (16–16) 16 (16–16) ✓ yes – no claim" in Reader(page.read_text()).text
-    for figure in figures:
-        assert figure.suffix != ".svg" or ">Echo<" in figure.read_text()
-    few = [each for each in mine if each.settings["seed"] == 0]
-    assert re.search(r" – +no claim *$", shown(few, width=120), re.M)  # no brackets
-
-    assert len(summaries(rows)[0].table["words"]) == len(TABLE_1)
-    claimed = [*made_up.study(), *stranger(made_up, study="table1")]
-    assert "Echo" not in shown(claimed, width=120)
-    assert "Not shown: rows not in the paper's table: 10 records" in shown(claimed, width=120)
-
-
-def test_one_row_that_the_paper_lacks_is_a_study_too(made_up, tmp_path):
-    assert re.search(r"^Echo +n .*no claim *$", shown(stranger(made_up), width=120), re.M)
-    several = [*stranger(made_up), *stranger(made_up, family="automata")]
-    assert "mine: Echo on 2 tasks and their controls" in shown(several, width=120)
-    assert len(write(stranger(made_up), tmp_path / "one.html")) == 7
-    assert len(write(several, tmp_path / "several.html")) == 3
-
-
-def test_rows_have_different_styles_as_long_as_there_are_some(made_up):
-    names = [*figures.STYLE, "Echo", "Sum"]
-    for place in (0, 1):
-        styles = figures._scale(names, place).range
-        assert len(set(styles)) == len(names)
-        assert styles[: len(figures.STYLE)] == [style[place] for style in figures.STYLE.values()]
-    assert len(figures._scale([f"row {n}" for n in range(40)], 0).range) == 40
-
-
-def test_a_long_name_is_cut_in_the_drawing_alone(made_up, tmp_path):
-    name = "A row of forty letters, which is so long"
-    mine = [replace(each, settings=each.settings | {"row": name}) for each in stranger(made_up)]
-    page, *paths = write(mine, tmp_path / "report.html")
-    assert name in page.read_text()
-    (drawn,) = (path for path in paths if path.name == "table.svg")
-    assert ">A row of forty lette…<" in drawn.read_text()
 
 
 def test_a_table_without_its_control_says_so(made_up):
