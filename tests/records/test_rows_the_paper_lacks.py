@@ -40,7 +40,7 @@ def test_a_row_that_the_paper_lacks_is_shown_and_not_judged(made_up, tmp_path):
     assert re.search(r"^Echo +n +✗ no +16 +16 +✓ yes +– +no claim *$", printed, re.M)
     assert re.search(r"^Transformer +14 +✓ yes +8 +16 +✗ no +yes, no +agrees", printed, re.M)
     assert "Not shown" not in printed
-    page, *figures = write(mine, tmp_path / "report.html")
+    page, *figures = write(mine, tmp_path / "report.html", tmp_path / "figures")
     (line,) = (line for line in re.findall("<tr>.*?</tr>", page.read_text()) if "no claim" in line)
     cells = re.sub("(<[^>]*>)+", "|", line)
     assert cells.startswith("|Echo|n| (linear)|✗ no|16")
@@ -60,8 +60,8 @@ def test_one_row_that_the_paper_lacks_is_a_study_too(made_up, tmp_path):
     assert re.search(r"^Echo +n .*no claim *$", shown(stranger(made_up)), re.M)
     several = [*stranger(made_up), *stranger(made_up, family="automata")]
     assert "mine: Echo on 2 tasks and their controls" in shown(several)
-    assert len(write(stranger(made_up), tmp_path / "one.html")) == 7
-    assert len(write(several, tmp_path / "several.html")) == 3
+    assert len(write(stranger(made_up), tmp_path / "one.html", tmp_path / "one")) == 7
+    assert len(write(several, tmp_path / "several.html", tmp_path / "several")) == 3
 
 
 def test_rows_have_different_styles_as_long_as_there_are_some(made_up):
@@ -76,7 +76,16 @@ def test_rows_have_different_styles_as_long_as_there_are_some(made_up):
 def test_a_long_name_is_cut_in_the_drawing_alone(made_up, tmp_path):
     name = "A row of forty letters, which is so long"
     mine = [replace(each, settings=each.settings | {"row": name}) for each in stranger(made_up)]
-    page, *paths = write(mine, tmp_path / "report.html")
+    page, *paths = write(mine, tmp_path / "report.html", tmp_path / "figures")
     assert name in page.read_text()
     (drawn,) = (path for path in paths if path.name == "table.svg")
     assert ">A row of forty lette…<" in drawn.read_text()
+
+
+def test_a_study_with_such_rows_is_not_shown_as_the_papers_table(made_up, tmp_path):
+    said = "Table 1 of the paper as measured"
+    rows = made_up.study(name="mine", rows=["Transformer", "RNN"])
+    for records, is_table_1 in ((rows, True), ([*rows, *stranger(made_up)], False)):
+        assert summaries(records)[0].is_table_1 == is_table_1
+        page, *_ = write(records, tmp_path / "report.html")
+        assert (said in page.read_text(encoding="utf-8")) == is_table_1

@@ -15,21 +15,25 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 
 @dataclass(frozen=True)
 class Point:
-    """A measured value at a place, with the ends of its interval where there is one."""
+    """A measured value at a place, with the ends of its interval where there is one, and the ids of the
+    records it was taken from, where they are fewer than its curve's."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Series:
-    """A curve: its points in the order of x. `expected` is what a theory says, not what was measured."""
+    """A curve: its points in the order of x, and the ids of the records behind it. `expected` is what a
+    theory says, not what was measured."""
 
     name: str
     points: tuple[Point, ...]
     expected: bool = False
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ class Run:
     cost_model: str
     shared_depth: int
     parameters: int | None
+    id: str = ""
+    """The record's."""
 
 
 @dataclass(frozen=True)
@@ -359,6 +361,7 @@ def _run(record: RecordLike, rule: Rule) -> Run:
         cost_model=cost_model,
         shared_depth=int(outcome.get("shared_depth") or 0),
         parameters=_count(outcome.get("parameters")),
+        id=str(getattr(record, "id", "")),
     )
 
 

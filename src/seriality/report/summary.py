@@ -7,7 +7,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import claims
@@ -45,6 +45,12 @@ class Summary:
         """Whether it decides no claim and has one solver on several families: then tasks are compared."""
         alone = all(len(members) == 1 for members in self.table.values())
         return self.verdict is None and len(self.table) > 1 and alone
+
+    @property
+    def is_table_1(self) -> bool:
+        """Whether it has the form of the paper's table: several solvers, and no row that the paper lacks."""
+        claimed = all(row.expected_parallel is not None for members in self.table.values() for row in members)
+        return bool(self.table) and not self.compares_tasks and claimed
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def _missing(records: Sequence[Record], left_out: int) -> int:
 
 def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
     """How many records were made when the claim's rule was another."""
-    rule = digest(asdict(claim))
+    rule = digest(claim.fixed)
     made_under = [
         rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
         for record in records

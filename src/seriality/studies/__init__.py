@@ -6,6 +6,7 @@ from ..claims import CLAIMS
 from ..registry import Registry
 from ..study import Experiment, Study, Trial
 from .deep_and_wide import DEEP_AND_WIDE
+from .demonstrations import DEMONSTRATIONS
 from .depth_of_one import DEPTH_OF_ONE, DEPTH_OF_ONE_SMALL
 from .derandomised import DERANDOMISED
 from .exchange_rate import (
@@ -34,7 +35,7 @@ _BUILT_IN = (
     *(SUDOKU_TRAINED, SUDOKU_TRAINED_SMALL),
     *(EXCHANGE_RATE, EXCHANGE_RATE_AUTOMATON, EXCHANGE_RATE_SUDOKU, EXCHANGE_RATE_LARGE),
     *(DEEP_AND_WIDE, THINNING, LOOPS_STUDY),
-    *(MACHINE, SLEEPING),
+    *(MACHINE, DEMONSTRATIONS, SLEEPING),
 )
 
 

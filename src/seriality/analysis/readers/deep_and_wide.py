@@ -1,5 +1,4 @@
-"""Claim C07 from the study `deep_and_wide`: does width make up for depth on deep circuits, and on wide "
-"ones?"""
+"""Claim C07 from the study `deep_and_wide`: does width make up for depth on deep circuits, on wide ones?"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,4 @@
-"""Claim C23 from grids of depth against width: does work alone predict accuracy, what is the exchange "
-"rate?"""
+"""Claim C23 from grids of depth against width: does work alone predict accuracy? What is the rate?"""
 
 import math
 from collections.abc import Mapping, Sequence

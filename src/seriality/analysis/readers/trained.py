@@ -1,5 +1,4 @@
-"""What a trained network answered, read off a record of a grid: right answers by depth, and what they "
-"cost."""
+"""What a trained network answered, read off a record of a grid: right answers by depth, and their cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
