@@ -52,11 +52,15 @@ MODULES = {
     "solvers": """
         from __future__ import annotations  # annotations are texts
         import equinox as eqx
-        from seriality.networks import AbstractNetwork, Transformer
+        from seriality import Format
+        from seriality.networks import AbstractNetwork
         from seriality.solvers import AbstractSolver, SinglePass
 
         class Twice(SinglePass):
             "Asks twice."
+            def __init__(self, network: AbstractNetwork, format: Format, *, temperature: float = 0.0):
+                super().__init__(network, format, temperature=temperature)
+
             def solve(self, prompt, *, key):
                 return super().solve(prompt, key=key) + 0 * super().solve(prompt, key=key)
 
