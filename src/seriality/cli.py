@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .exchange import Score
     from .meter_command import Program
     from .store import Record
+    from .study import Study
     from .tasks.base import AbstractTask
 
 STORE = Path("seriality.sqlite")
@@ -719,7 +720,7 @@ def _run(
     how.check()
     from .studies import STUDIES
 
-    study = STUDIES[_pick("study", name.replace("-", "_"), STUDIES)]
+    study = _entry("study", name if name in STUDIES else name.replace("-", "_"), STUDIES)
     _use_device(device)
     from .store import Store
     from .study import ExecutorError, Progress, TrialError, groups
@@ -1018,38 +1019,33 @@ def _print_json(value: Any) -> None:
 
 
 def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
-    """Name, one line of text and dials of every entry of a list."""
+    """Name, one line of text and dials of every entry of a list; one that cannot be had says so there."""
+    from .registry import Unusable
 
-    if kind == "studies":
-        from .studies import STUDIES
-
-        for study in STUDIES.values():
-            trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
-            yield study.name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
-        return
-    if kind == "tasks":
-        yield from _listed_tasks()
-        return
-    entries: Mapping[str, Callable[..., Any]]
+    described: Callable[..., tuple[str, str, str]] = _described
+    entries: Mapping[str, Any]
     if kind == "examples":
         from .meter.examples import EXAMPLES as entries
     elif kind == "networks":
         from .networks import NETWORKS as entries
-    else:
+    elif kind == "tasks":
+        from .tasks import TASKS as entries
+    elif kind == "solvers":
         from .solvers import SOLVERS as entries
-    for name, entry in entries.items():
-        yield _described(name, entry)
+    else:
+        from .studies import STUDIES as entries
 
-
-def _listed_tasks() -> Iterator[tuple[str, str, str]]:
-    """The tasks; one of another package that cannot be loaded says so in its place."""
-    from .tasks import TASKS, UnusableTask
-
-    for name in TASKS:
+        described = _described_study
+    for name in entries:
         try:
-            yield _described(name, TASKS[name])
-        except UnusableTask as error:
+            yield described(name, entries[name])
+        except Unusable as error:
             yield name, str(error), "not usable"
+
+
+def _described_study(name: str, study: "Study") -> tuple[str, str, str]:
+    trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
+    return name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
 
 
 def _described(name: str, entry: Callable[..., Any]) -> tuple[str, str, str]:
@@ -1098,12 +1094,9 @@ def _task(name: str, settings: list[str]) -> "AbstractTask":
     """A task with its dials as typed."""
     import inspect
 
-    from .tasks import MONOIDS, TASKS, UnusableTask
+    from .tasks import MONOIDS, TASKS
 
-    try:
-        task_class = TASKS[_pick("task", name, TASKS)]
-    except UnusableTask as error:
-        _fail(str(error), code=1)
+    task_class = _entry("task", name, TASKS)
     dials = _dials(name, [*inspect.signature(task_class).parameters], settings)
     if "monoid" in dials:
         _pick("monoid", dials["monoid"], MONOIDS)
@@ -1231,6 +1224,16 @@ def _pick(kind: str, name: Any, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name).lower(), lower, n=3, cutoff=0.5)
     nearest = f"; nearest: {', '.join(lower[each] for each in near)}" if near else ""
     _fail(f"unknown {kind} {str(name)!r}{nearest}; valid: {', '.join(names)}")
+
+
+def _entry(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+    """What has the name; one of another package that cannot be had is an error of a line."""
+    from .registry import Unusable
+
+    try:
+        return known[_pick(kind, name, known)]
+    except Unusable as error:
+        _fail(str(error), code=1)
 
 
 def _tell(message: str) -> None:

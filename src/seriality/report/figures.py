@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..analysis import CONTROL, SERIAL, Row, Side
 from . import panels
 from .panels import Link
 from .summary import RULE, Reading, Summary, plain
-from .terminal import agreement, deepest, heading, solves, span, yes_no
+from .terminal import agreement, deepest, heading, paper, solves, span, yes_no
 from .terminal import reach as reach_text
 
 INK, FAINT, RULER = "#1f2328", "#e4e6e8", "#8a9097"
@@ -36,6 +36,10 @@ STYLE = {
     "Chain of thought": ("#7a4a1d", "cross"),
     "Diffusion": ("#b4609a", "triangle-right"),
 }
+SPARE = (*STYLE.values(), (INK, "stroke"), (RULER, "arrow"))
+"""For rows that are not in the paper's table: what its rows leave over, again and again."""
+LONGEST = 21
+"""The letters of a row's name that there is room for in the drawn table."""
 ROLES = {SERIAL: "serial task", CONTROL: "control"}
 WIDTH, HEIGHT = 300, 230
 Panel = alt.LayerChart | alt.FacetChart
@@ -246,10 +250,10 @@ def table(summary: Summary, family: str) -> Panel:
     }
     cells = [{"x": x, "line": 0, "text": name, "kind": "head"} for name, x in columns.items()]
     for line, row in enumerate(members, start=1):
-        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
+        name = row.name if len(row.name) <= LONGEST else f"{row.name[: LONGEST - 1]}…"
         texts = (
-            *(row.name, span(row), "–" if row.law is None else yes_no(row.parallel)),
-            *(reach_text(row.serial), reach_text(row.control), solves(row), said, agreement(row)),
+            *(name, span(row), "–" if row.law is None else yes_no(row.parallel)),
+            *(reach_text(row.serial), reach_text(row.control), solves(row), paper(row), agreement(row)),
         )
         kinds = ["row"] * (len(texts) - 1) + [row.verdict]
         cells += [
@@ -324,7 +328,7 @@ def _pair(family: str, row: Row, link: Link | None) -> Panel:
 def panels_of(summary: Summary, draw: Any, link: Link | None = None) -> list[list[Panel]]:
     """One line of panels per family, the serial task beside its control."""
     run = {name for members in summary.table.values() for role in ROLES for name, _ in _sides(members, role)}
-    names = [name for name in STYLE if name in run]
+    names = [name for name in STYLE if name in run] + sorted(run - STYLE.keys())
     return [
         [
             draw(members, role, names, link).properties(
@@ -405,7 +409,10 @@ def _shape(names: Sequence[str]) -> alt.Shape:
 
 
 def _scale(names: Sequence[str], place: int) -> alt.Scale:
-    return alt.Scale(domain=list(names), range=[STYLE[name][place] for name in names])
+    used = {STYLE[name] for name in names if name in STYLE}
+    spare = cycle([style for style in SPARE if style not in used])
+    styles = [STYLE[name] if name in STYLE else next(spare) for name in names]
+    return alt.Scale(domain=list(names), range=[style[place] for style in styles])
 
 
 def _cost_model(members: Sequence[Row]) -> str:

@@ -36,7 +36,7 @@ REACH = (
 
 def opening(found: Sequence[Summary], claims: Mapping[str, Standing], made: Figures, index: Index) -> Markup:
     """The first thing that is seen."""
-    solvers = [summary for summary in found if summary.table and not summary.compares_tasks]
+    solvers = [summary for summary in found if summary.is_table_1]
     return join(
         (
             element("h1", "How serial is it?"),

@@ -19,7 +19,7 @@ def span_map(found: Sequence[Summary], spans: Mapping[str, Mapping[str, Any]], i
     cells: dict[tuple[str, str, str], dict[str, list[Markup]]] = {}
     for summary in found:
         for row in (row for members in summary.table.values() for row in members):
-            law = row.law or "unnamed"
+            law = plain(row.law or "unnamed")
             for role, side in ((SERIAL, row.serial), (CONTROL, row.control)):
                 if side is not None:
                     task = side.runs[0].task

@@ -12,7 +12,18 @@ from .index import Index
 from .markup import Markup, element, items, join, table, terms, to_records
 from .opening import ACCURACY, REACH
 from .summary import RULE, Reading, Summary, count, plain
-from .terminal import agreement, depths, heading, no_verdict, pairs_heading, reach, solves, span, yes_no
+from .terminal import (
+    agreement,
+    depths,
+    heading,
+    no_verdict,
+    pairs_heading,
+    paper,
+    reach,
+    solves,
+    span,
+    yes_no,
+)
 
 if TYPE_CHECKING:
     from .page import Figures
@@ -37,7 +48,7 @@ def study_list(
     index: Index,
 ) -> Markup:
     """A part for every study that has records."""
-    opened = next((summary for summary in found if summary.table and not summary.compares_tasks), None)
+    opened = next((summary for summary in found if summary.is_table_1), None)
     parts = [_solvers(summary, summary is opened, made, index) for summary in found]
     parts += [_reading(reading, index) for reading in read]
     said = f"{count(len(records), 'record')} of {count(len(parts), 'study').replace('studys', 'studies')}."
@@ -126,7 +137,6 @@ def _table(summary: Summary, family: str, members: Sequence[Row], index: Index) 
     rows = []
     for row in members:
         law = f" ({plain(row.law)})" if row.law else ""
-        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
         cells = (
             element("th", row.name, scope="row"),
             element("td", span(row), element("small", law)),
@@ -134,7 +144,7 @@ def _table(summary: Summary, family: str, members: Sequence[Row], index: Index) 
             element("td", _reach(row.serial, index)),
             element("td", _reach(row.control, index)),
             element("td", solves(row)),
-            element("td", said),
+            element("td", paper(row)),
             element("td", agreement(row), cls=row.verdict.replace(" ", "-")),
             *(element("td", "–" if each is None else f"{each:,}") for each in (row.work, row.parameters)),
         )

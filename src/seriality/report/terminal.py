@@ -1,5 +1,6 @@
 """The table for a terminal: words beside every sign, so that it reads without colour and in 80 columns."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
@@ -7,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis import Row, Side
+from ..analysis import UNJUDGED, Row, Side
 from ..claims import CLAIMS, Claim
 from ..store import Record
 from .standings import Standing
@@ -63,7 +64,13 @@ def reach(side: Side | None) -> str:
 
 def agreement(row: Row) -> str:
     """Whether the row agrees with the paper; in brackets where the seeds are too few to be evidence."""
-    return row.agreement if row.evidence or row.agreement == "not run" else f"({row.agreement})"
+    return row.agreement if row.evidence or row.agreement in UNJUDGED else f"({row.agreement})"
+
+
+def paper(row: Row) -> str:
+    """What the paper says of the row: whether it is parallel, and whether it solves."""
+    said = (row.expected_parallel, row.expected_solves)
+    return "–" if None in said else ", ".join(map(yes_no, said))
 
 
 def heading(summary: Summary, family: str) -> str:
@@ -177,15 +184,14 @@ def _rows(summary: Summary) -> Iterator[RenderableType]:
         found.add_column("Paper", no_wrap=True)
         found.add_column("Agreement", no_wrap=True, min_width=len("(contradicts)"))
         for row in members:
-            said = (row.expected_parallel, row.expected_solves)
             found.add_row(
-                row.name,
+                Text(row.name),
                 Text(span(row)),
                 "–" if row.formula is None else yes_no(row.parallel),
                 reach(row.serial),
                 reach(row.control),
                 solves(row),
-                ", ".join("yes" if answer else "no" for answer in said),
+                re.sub("[✓✗] ", "", paper(row)),
                 Text(agreement(row), style=STYLES.get(row.verdict, "")),
             )
         yield Text(heading(summary, family), style="bold")
