@@ -51,7 +51,7 @@ def relinked(text: str, path: str) -> tuple[str, list[str]]:
     """The Markdown of a file with links as the site has them, and the files that it links and the site lacks:
     those outside docs/, and Python files.
 
-    A link to a file that is not there stays as it is, and MkDocs tells of it.
+    A link to a folder leads to its README.md. One to a file that is not there stays, and MkDocs tells of it.
 
     >>> relinked("See [it](../results/README.md#top) and [that](meter.md).", "docs/cli.md")
     ('See [it](repository/results/README.md#top) and [that](meter.md).', ['results/README.md'])
@@ -59,6 +59,8 @@ def relinked(text: str, path: str) -> tuple[str, list[str]]:
     here, outside, parts, at = posixpath.dirname(path), [], [], 0
     for link in links(text):
         target = posixpath.normpath(posixpath.join(here, link[1]))
+        if (ROOT / target / "README.md").is_file():
+            target = f"{target}/README.md"
         if target.startswith("..") or not (ROOT / target).is_file():
             continue
         if not target.startswith(f"{DOCS}/") or target.endswith(".py"):

@@ -175,15 +175,29 @@ COMMANDS = {named(page): found for page in PAGES if (found := [*commands(page)])
 
 @pytest.mark.parametrize("page", COMMANDS)
 def test_the_commands_are_valid(page):
-    files = {block.file for block in BLOCKS[page]}
-    assert [fault for command in COMMANDS[page] for fault in faults(command, files)] == []
+    files, names = {block.file for block in BLOCKS[page]}, brought(page)
+    assert [fault for command in COMMANDS[page] for fault in faults(command, files, names)] == []
 
 
-def faults(command, files=()):
+def brought(page):
+    """The names of entry points that a page, or the package it stands in, shows: for its commands."""
+    shown = [block.text for block in BLOCKS[page] if block.kind == "toml"]
+    package = (ROOT / "docs" / page).with_name("pyproject.toml")
+    shown += [package.read_text(encoding="utf-8")] if package.is_file() else []
+    groups = [tomllib.loads(text).get("project", {}).get("entry-points", {}) for text in shown]
+    return {name for group in groups for points in group.values() for name in points}
+
+
+def test_names_that_a_page_brings():
+    assert "Maximum" in brought("add_a_task.md")
+    assert brought("cli.md") == set()
+
+
+def faults(command, files=(), names=()):
     """What is wrong with a command that is not run."""
     program, *words = shlex.split(command, comments=True)
     if program == "seriality":
-        return faults_of_seriality(words)
+        return faults_of_seriality(words, names)
     if program == "make":
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
         return [f"make has no {word}" for word in words if "=" not in word and word not in targets]
@@ -199,7 +213,7 @@ def faults(command, files=()):
     return [] if known else [f"unknown program {program}"]
 
 
-def faults_of_seriality(words):
+def faults_of_seriality(words, names):
     group = get_command(app)
     context = typer.Context(group)
     name, *rest = words
@@ -212,17 +226,19 @@ def faults_of_seriality(words):
         given = command.make_context(name, rest, parent=context).params
     except USAGE as error:
         return [error.format_message()]
+    studies = [*STUDIES, *names]
     known = {
-        "study": [*STUDIES, *(study.replace("_", "-") for study in STUDIES)],
+        "study": [*studies, *(study.replace("_", "-") for study in studies)],
         "kind": KINDS,
         "example": EXAMPLES,
         "executor": EXECUTORS,
-        "task": TASKS,
+        "task": [*TASKS, *names],
     }
     wrong = [
         f"{given[what]} is no {what}" for what in known if given.get(what) and given[what] not in known[what]
     ]
-    if not wrong and given.get("dials") and (owner := given.get("example") or given.get("task")):
+    owner = given.get("example") or given.get("task")
+    if not wrong and given.get("dials") and owner not in names:
         dials = inspect.signature(EXAMPLES[owner] if given.get("example") else TASKS[owner]).parameters
         wrong = [f"{owner} has no {dial}" for dial in given["dials"] if dial.partition("=")[0] not in dials]
     return wrong
@@ -264,7 +280,8 @@ def test_the_notebook_runs(notebook, capsys, monkeypatch):
 
 
 def test_there_are_programs_with_results():
-    assert {"README.md", "meter.md", "records.md", "analysis.md", "tasks.md"} <= set(RUN)
+    assert {"README.md", "meter.md", "records.md", "analysis.md"} <= set(RUN)
+    assert {"add_a_task.md", "add_a_solver.md"} <= set(RUN)
     shown = "".join(block.text for block in RUN["README.md"] if block.kind == "python")
     assert "# linear: 3n - 3, from n = 16 to 512" in shown
 

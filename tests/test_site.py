@@ -75,8 +75,13 @@ def test_a_broken_link_anchor_or_entry_ends_the_build():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_links_lead_to_files_of_the_repository(page):
     targets = [link[1] for link in hooks.links(page.read_text(encoding="utf-8"))]
-    absent = [each for each in targets if not (page.parent / each).is_file() and each not in hooks.STAND_INS]
+    absent = [each for each in targets if not leads(page.parent / each) and each not in hooks.STAND_INS]
     assert absent == []
+
+
+def leads(path):
+    """Whether it is a file, or a folder with a page of its own."""
+    return path.is_file() or (path / "README.md").is_file()
 
 
 def test_links_are_found_where_markdown_has_them():
@@ -94,6 +99,8 @@ def test_a_file_from_outside_the_docs_is_linked_where_it_stands_in_the_site():
     assert outside == ["results/README.md", "src/seriality/cost.py"]
     found, outside = hooks.relinked("[a](hooks.py)", "docs/index.md")
     assert (found, outside) == ("[a](hooks.py.md)", ["docs/hooks.py"])
+    found, outside = hooks.relinked("[a](../results)", "docs/index.md")
+    assert (found, outside) == ("[a](repository/results/README.md)", ["results/README.md"])
     found, _ = hooks.relinked("[a](../docs/meter.md) [b](table1.html)", "results/README.md")
     assert found == "[a](../../meter.md) [b](table1.html)"
 

@@ -1,8 +1,9 @@
-"""The claims of "The Serial Scaling Hypothesis" that are put to the test, each with its decision rule.
+"""The claims of "The Serial Scaling Hypothesis", each with the observations that would decide it.
 
 A rule is written here before the study is run, with its thresholds as named constants, and is applied to
 records by code alone: no verdict is typed by hand. A claim is supported, contradicted or undecided; undecided
-is what is left when neither observation was made, and covers too few seeds and rows that were not run.
+is what is left when neither observation was made, and covers too few seeds and rows that were not run. A
+claim without a study is not yet run: what would support it is told, and its rule is written with its study.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,29 @@ SERIAL_LAWS = ("linear", "quadratic")
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, where it stands, the study that tests it, and how the records decide."""
+    """A statement of the paper, where it stands, and what would support it and what contradict it.
+
+    `study` names the study that decides it and `rule` says how, in full; both are empty where none was
+    written yet. `thresholds` are the rule's numbers with what they are of.
+    """
 
     id: str
     section: str
     statement: str
-    study: str
-    rule: tuple[str, ...]
+    supports: str
+    contradicts: str
+    control: str
+    study: str = ""
+    rule: tuple[str, ...] = ()
+    thresholds: tuple[tuple[str, float], ...] = ()
+    seeds: int = SEEDS
+
+    @property
+    def fixed(self) -> dict[str, object]:
+        """What was fixed before the run. Records hold its digest; what the other fields say of it in short
+        may be put better later."""
+        names = ("id", "section", "statement", "study", "rule")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,9 @@ FALLS = 4
 WITHIN = 2
 """C24: predicted and measured time are expected to differ by no more than this factor."""
 
+RIGHT = ("right: accuracy at least", ACCURACY)
+SURE = ("confidence of intervals", CONFIDENCE)
+
 CLAIMS = {
     claim.id: claim
     for claim in (
@@ -94,6 +114,15 @@ CLAIMS = {
                 "Fixed-depth MLPs, Transformers and linear state-space models are parallel and fail at "
                 "serial problems; RNNs, repeated layers and chain of thought are serial and succeed; "
                 "diffusion over a fixed answer is not parallel in wall time and still fails."
+            ),
+            supports=(
+                "All seven rows are parallel or not, and solve the serial task or not, as Table 1 says, in "
+                "every family of tasks that was run."
+            ),
+            contradicts="One row, with all of its seeds, is not as the table says in one family.",
+            control=(
+                "A twin task in the same format that has a shortcut: a no counts only where the same row "
+                "solves it."
             ),
             study="table1",
             rule=(
@@ -118,11 +147,76 @@ CLAIMS = {
                 "Supported: all seven rows agree in every task family that was run. Contradicted: a row "
                 "contradicts in any family. Undecided otherwise.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+            ),
+        ),
+        Claim(
+            id="C02",
+            section="3.1",
+            statement="Rule 110 and Rule 30 offer fixed-depth networks no shortcut; additive rules do.",
+            supports=(
+                "Under Rules 110 and 30 the reach of networks of fixed depth ends, whatever their width; "
+                "under Rules 90 and 150 it is the most steps."
+            ),
+            contradicts="A network of fixed depth reaches the most steps under Rule 110 or 30.",
+            control="Rules 90 and 150, whose row after t steps is a sum of cells of the first row.",
+        ),
+        Claim(
+            id="C03",
+            section="companion page; 3.2",
+            statement="One ball is parallel, several are serial.",
+            supports=(
+                "A solver of fixed depth is right at every number of collisions of one ball with walls, and "
+                "its reach ends with two to five balls."
+            ),
+            contradicts="It reaches as far with five balls as with one.",
+            control="One ball in the same format: reflected boxes unfold its path into a line.",
+        ),
+        Claim(
+            id="C04",
+            section="3.2",
+            statement="Collisions compute: mechanics emulates logic.",
+            supports=(
+                "The simulator's collisions give the truth tables of the interaction gate and of a half "
+                "adder on all inputs, with bounded errors."
+            ),
+            contradicts="One entry of a table is wrong, or its bound allows the other value.",
+            control="The same discs without the collision that computes: no gate.",
+        ),
+        Claim(
+            id="C05",
+            section="companion page; 2.4",
+            statement="A coarser question about the same system (macrostates) is not serial.",
+            supports=(
+                "From the same prompts a solver of fixed depth is right about temperature and pressure at "
+                "every number of collisions, and about positions at few."
+            ),
+            contradicts="It reaches no further with the macrostates.",
+            control="The positions, asked of the same instances.",
+        ),
+        Claim(
+            id="C06",
+            section="3.2, Figure 5",
+            statement="Losing sight of the state makes prediction serial.",
+            supports=(
+                "A solver of fixed depth follows balls that are seen at every depth, and hidden ones for few"
+                " hidden collisions only."
+            ),
+            contradicts="It reaches as far with hidden balls as with those that are seen.",
+            control="Balls that are seen, and hidden ones that pass through each other.",
         ),
         Claim(
             id="C07",
             section="3.3, Figure 1",
             statement="At equal work, deep circuits resist width and wide ones do not.",
+            supports=(
+                "Deep circuits gain little from width, wide ones gain from it, and more layers at equal work"
+                " lift the deep ones."
+            ),
+            contradicts="One of the three is seen not to be so.",
+            control="Some model is right on the wide circuits.",
             study="deep_and_wide",
             rule=(
                 "Circuits of 8 gates: deep ones, 4 layers of 2 gates that each read the layer below, and "
@@ -146,11 +240,60 @@ CLAIMS = {
                 "Supported: all three are seen. Contradicted: one is not. What a schedule of the gates "
                 "themselves on p processors needs is shown: it is what the names deep and wide mean.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("a gain of accuracy", GAIN),
+            ),
+        ),
+        Claim(
+            id="C08",
+            section="Figure 1",
+            statement="Easy Sudoku is wide, hard Sudoku is deep.",
+            supports=(
+                "At equal clues the accuracy of a solver of fixed depth falls with the rounds that a grid "
+                "takes, and width does not make up for it."
+            ),
+            contradicts="Accuracy at equal clues does not fall with the rounds.",
+            control="The same grids with their pattern known.",
+        ),
+        Claim(
+            id="C09",
+            section="Appendix E",
+            statement=(
+                "The S5 word problem defeats fixed-depth Transformers and SSMs as length grows; one "
+                "recurrent layer solves it."
+            ),
+            supports=(
+                "The layers that a Transformer and a state-space model need grow with the length of the "
+                "word, and one recurrent layer is right at every length."
+            ),
+            contradicts="A fixed number of layers is right at every length, or one recurrent layer is not.",
+            control="Words over two registers, whose last write one pass sees.",
+        ),
+        Claim(
+            id="C10",
+            section="Appendix C.2",
+            statement="An SSM is not an RNN: its recurrence re-associates to logarithmic span.",
+            supports=(
+                "The meter certifies a re-association of a state-space model whose span is logarithmic in "
+                "length, and has none for an RNN."
+            ),
+            contradicts="There is no certificate for the model, or there is one for the RNN.",
+            control="The RNN without its nonlinearity, which must be certified too.",
         ),
         Claim(
             id="C11",
             section="Appendix E",
             statement="Repeating layers log n times suffices for words over S5.",
+            supports=(
+                "Written weights with log n loops are right on every word of up to 128 letters, and training"
+                " with log n loops reaches each length up to 16."
+            ),
+            contradicts="The written weights are wrong on one word.",
+            control=(
+                "With one loop fewer the written weights fail; on two registers every trained row is right."
+            ),
             study="loops",
             rule=(
                 "Constructed: weights for the very network that is trained elsewhere, two repeated layers, "
@@ -167,6 +310,10 @@ CLAIMS = {
                 "the constructed do not, in the 32-bit numbers of the network. Layers that are not repeated, "
                 "at the span of 2 and 5 loops, are shown.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+            ),
         ),
         Claim(
             id="C12",
@@ -174,6 +321,11 @@ CLAIMS = {
             statement=(
                 "Chain of thought adds serial compute that single passes lack, and more kept steps help."
             ),
+            supports=(
+                "The full chain is right where a single pass is not, and accuracy rises with the steps kept."
+            ),
+            contradicts="The full chain gains nothing on a single pass, or more kept steps lower accuracy.",
+            control="Two registers, whose last write one pass sees: every row is right.",
             study="thinning",
             rule=(
                 "One causal Transformer of two layers, trained on words over S5 of up to 16 letters with "
@@ -194,11 +346,22 @@ CLAIMS = {
                 "Supported: both are seen. Contradicted: one is not. How many of the four doublings of k + 1 "
                 "help by themselves is shown.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("a gain of accuracy", GAIN),
+            ),
         ),
         Claim(
             id="C13",
             section="3.5, Figure 7",
             statement="Sequential scaling beats majority voting at a matched token budget.",
+            supports=(
+                "One chain of 16 tokens is more often right than the majority of 2, 4, 8 and 16 shorter "
+                "chains of as many tokens in all."
+            ),
+            contradicts="For one of the four it is not more often right.",
+            control="Two registers, where all five are right and the long chain has no advantage.",
             study="thinning",
             rule=(
                 "The rows of claim C12, each asked for 16 tokens: one chain of 16 tokens, or the majority of "
@@ -214,11 +377,22 @@ CLAIMS = {
                 "Supported: seen. Contradicted: not. Votes of four times as many tokens, and the exchange "
                 "rate of votes for kept steps, are shown.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("a gain of accuracy", GAIN),
+            ),
         ),
         Claim(
             id="C14",
             section="4",
             statement="Accuracy against denoising steps plateaus when the answer's dimension is fixed.",
+            supports=(
+                "Accuracy is flat in the number of denoising steps, and repeated layers of the same network "
+                "pass it at no more work."
+            ),
+            contradicts="Accuracy rises with the steps while the row is right on the control.",
+            control="Two registers and Rule 170, a shift: the same row is right.",
             study="plateau",
             rule=(
                 f"One training for each row and seed, {SEEDS} seeds; the trained network answers test "
@@ -241,6 +415,13 @@ CLAIMS = {
                 "That depth moves the plateau (masked, one layer against two) is shown and not judged.",
                 "Supported: both families are as said. Contradicted: one is not.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("a rise of accuracy", RISE),
+                ("few steps", COARSE_STEPS),
+                ("many steps", MOST_STEPS),
+            ),
         ),
         Claim(
             id="C15",
@@ -249,6 +430,13 @@ CLAIMS = {
                 "The total variation between the T-step sampler's law and the target falls as 1/T, with a "
                 "constant that does not grow with problem size."
             ),
+            supports=(
+                "The slope of log error against log T is -1, and directions around the target cost no error."
+            ),
+            contradicts=(
+                "The error falls more slowly than 1/T under a usual schedule, or grows with the directions."
+            ),
+            control="A uniform bit has no error; Li and Yan's coefficients do err in the directions.",
             study="sampler_error",
             rule=(
                 "Target, score and error are exact: a bit of probability 0.8, Ho et al.'s smaller variance.",
@@ -267,6 +455,11 @@ CLAIMS = {
                 "theorem lets in as a factor: the error of D independent bits cannot grow faster than D.",
                 "Supported: both are seen and the controls hold. Contradicted: one is seen not to hold.",
             ),
+            thresholds=(
+                ("distance of the slope from -1", SLOPE),
+                ("a slope that is not -1, above it by", NOT_A_SLOPE),
+                ("no error, below", NOTHING),
+            ),
         ),
         Claim(
             id="C16",
@@ -274,6 +467,15 @@ CLAIMS = {
             statement=(
                 "If every input is answered right with probability above one half, the majority of finitely "
                 "many fixed seeds is right on every input."
+            ),
+            supports=(
+                "Wherever every input is right with probability above one half, short lists of fixed seeds "
+                "have a majority that is right on every input."
+            ),
+            contradicts="In such a case fewer than half of the lists are.",
+            control=(
+                "Cases whose mean alone is above one half: there it is proved that no list is right on all "
+                "inputs."
             ),
             study="derandomised",
             rule=(
@@ -293,6 +495,7 @@ CLAIMS = {
                 f"which are {SEEDS} or more. Contradicted: it is not seen in one. Shorter lists that a "
                 "search finds are shown.",
             ),
+            thresholds=(SURE,),
         ),
         Claim(
             id="C17",
@@ -301,6 +504,12 @@ CLAIMS = {
                 "On Sudoku, standard diffusion produces grids that are plausible but invalid; serial orders "
                 "of the same network (most confident cells first, autoregressive) solve them reliably."
             ),
+            supports=(
+                "Standard diffusion leaves grids plausible and invalid in all four tiers, and serial orders "
+                "of the same network solve all four."
+            ),
+            contradicts="One of the two fails in one tier.",
+            control="Grids of one round, which one pass solves: every order solves them.",
             study="sudoku_orders",
             rule=(
                 "The network is an algorithm of known depth, d = 4 rounds of singles a pass, and for the "
@@ -322,6 +531,12 @@ CLAIMS = {
                 "Each of the three things must be so in all four tiers; it is not if it is not in one. "
                 "Supported: all three are. Contradicted: one is not.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("solves fewer than", VALID),
+                ("steps at least", SUDOKU_STEPS),
+            ),
         ),
         Claim(
             id="C18",
@@ -329,6 +544,15 @@ CLAIMS = {
             statement=(
                 "No parallel decision rule is within a constant factor of the optimum on the depth-of-1 "
                 "environment."
+            ),
+            supports=(
+                "Every one-pass rule fails at one of two lengths, where a rule that computes in series "
+                "resolves the environment."
+            ),
+            contradicts="A one-pass rule resolves 24 letters.",
+            control=(
+                "Words that have a shortcut, on which every one-pass rule is right; and rules whose reward "
+                "is known."
             ),
             study="depth_of_one",
             rule=(
@@ -355,11 +579,53 @@ CLAIMS = {
                 "proves a statement about all parallel rules; this one could contradict it for those that "
                 "are trained.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("resolves: right choices at least", RESOLVED),
+                ("a wrong choice earns at most", EPSILON),
+            ),
+        ),
+        Claim(
+            id="C19",
+            section="3.4, 2.4",
+            statement="An unbiased return needs the rollout; truncation is cheaper and biased.",
+            supports=(
+                "Estimates of a return that are cut at a horizon are biased until it is the whole rollout, "
+                "and policies found with them are worse."
+            ),
+            contradicts="An estimate of less span than the rollout is unbiased within its interval.",
+            control="Rewards that come at once, of which a cut estimate is unbiased.",
+        ),
+        Claim(
+            id="C20",
+            section="Figure 6a",
+            statement="Strength grows with search expansions.",
+            supports=(
+                "In Hex, strength rises with the expansions of a serial search, and more than with parallel "
+                "search of equal work."
+            ),
+            contradicts="It does not rise, or parallel search of equal work rises as much.",
+            control="Parallel baselines at equal work.",
+        ),
+        Claim(
+            id="C21",
+            section="Figure 6b",
+            statement="Deeper beats wider at equal parameters in goal reaching.",
+            supports="At equal parameters the deeper network reaches more goals than the wider one.",
+            contradicts="The wider network reaches as many.",
+            control="Goals one step away, which both reach.",
         ),
         Claim(
             id="C22",
             section="2.1",
             statement="Shallow circuits and networks pay exponential width.",
+            supports=(
+                "Exact least widths double with every step at the shallow depth and not at the deep one, and"
+                " trained widths do as well."
+            ),
+            contradicts="The exact widths, or the trained ones, do not grow so.",
+            control="No trained network fits with fewer units than the exact least number.",
             study="widths",
             rule=(
                 "Exact: the least number of ANDs in an OR of ANDs for the parity of n = 1 to 12 inputs, by "
@@ -377,11 +643,18 @@ CLAIMS = {
                 "number for points on alternating sides, 2^k - 1 bends.",
                 "Supported: both are seen. Contradicted: one is seen not to hold.",
             ),
+            thresholds=(("least growth of a width in a step", 1.5),),
         ),
         Claim(
             id="C23",
             section="1, Appendix B",
             statement="Work alone does not predict accuracy; work and span together do, on serial tasks.",
+            supports=(
+                "A law of work and span predicts held-out accuracy better than a law of work, on words over "
+                "S5."
+            ),
+            contradicts="It does not, or the law of work alone hardly errs.",
+            control="Two registers, where span adds nothing.",
             study="exchange_rate",
             rule=(
                 "Transformers of 1, 2, 4 and 8 layers on lines of equal metered work (5 %), trained alike on "
@@ -401,11 +674,23 @@ CLAIMS = {
                 "Supported: seen and the control holds. Contradicted: not seen. The same on Rule 110, Sudoku "
                 "and circuits, and with a whole span left out, is shown, as are the exchange rates.",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("share of the error that is less", LESS_ERROR),
+                ("an error that is no matter", NO_MATTER),
+            ),
         ),
         Claim(
             id="C24",
             section="2.4",
             statement="For a serial program more throughput does not help, and lower latency does.",
+            supports=(
+                "Threads and lower precision do not speed serial programs up, and a lower latency of each "
+                "step does."
+            ),
+            contradicts="One of the knobs does the opposite.",
+            control="A wide product of the same work, and an empty loop: they say whether a knob was turned.",
             study="machine",
             rule=(
                 "Measured on one processor, by turning knobs. Throughput: a second thread (both in "
@@ -435,6 +720,12 @@ CLAIMS = {
                 "thought takes exponentials, which are longer in float64: a gain there is not all "
                 "throughput, and counts against the claim.)",
             ),
+            thresholds=(
+                SURE,
+                ("helps: a gain at least", HELPS),
+                ("does not help: a gain below", DOES_NOT_HELP),
+                ("a latency knob gains at least", FALLS),
+            ),
         ),
         Claim(
             id="C25",
@@ -443,6 +734,12 @@ CLAIMS = {
                 "Letting the denoised output grow with the problem, or the backbone recur, lifts the limit "
                 "of C14."
             ),
+            supports=(
+                "A block that holds the trace, and a backbone that recurs, are both more often right than "
+                "the plain row of C14 on each family."
+            ),
+            contradicts="One of the two ways gains nothing in any family.",
+            control="Families in which some row is right on the control; the others say nothing.",
             study="escapes",
             rule=(
                 f"Masked diffusion on two layers, {SEEDS} seeds, as in C14, beside the same with the trace "
@@ -463,7 +760,23 @@ CLAIMS = {
                 "theorem does not forbid it, not that it happens. The trace is also taught, which the answer "
                 "alone is not: what a way gains may be from that.)",
             ),
+            thresholds=(
+                RIGHT,
+                SURE,
+                ("a rise of accuracy", RISE),
+            ),
+        ),
+        Claim(
+            id="C26",
+            section="2.4",
+            statement="A coarse decision can be easy where the exact answer is hard.",
+            supports=(
+                "On the same instances a solver of fixed depth is right about a coarse decision at sizes at "
+                "which it is wrong about the exact answer."
+            ),
+            contradicts="It reaches no further with the coarse decision.",
+            control="A single bit of the exact answer, which is as short and not easier.",
         ),
     )
 }
-"""Every claim under test, by id."""
+"""Every claim, by id."""

@@ -1,5 +1,4 @@
-"""The command line: `seriality demo`, `run`, `list`, `show`, `check`, `export`, `score`, `meter`, `machine`,
-`report`.
+"""The command line: `seriality` with no command shows the map of it.
 
 Progress and errors go to standard error, results to standard output. Exit codes: 0 done, 1 a store or file
 that cannot be used, 2 a name or value that is not valid, 130 stopped by Ctrl-C.
@@ -23,17 +22,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
     from .exchange import Score
     from .meter_command import Program
     from .store import Record
+    from .study import Study
     from .tasks.base import AbstractTask
 
 STORE = Path("seriality.sqlite")
 OUT = Path("report.html")
 DEVICES = ("auto", "cpu", "gpu")
-KINDS = ("tasks", "networks", "solvers", "studies", "claims")
+KINDS = ("tasks", "networks", "solvers", "studies")
 EXECUTORS = ("local", "processes", "ray")
 RETRIES = 3
 MOST_SEEDS = 1000
@@ -43,9 +44,32 @@ PATIENCE_S = 1.0
 USAGE: Any = typer.BadParameter.__mro__[2]
 """The common base of Typer's complaints about a command line, which it does not export."""
 
+MEASURE, TEST, STUDY, LOOK = (
+    "Measure a program or a machine",
+    "Test a model on tasks",
+    "Run studies and read them",
+    "Look around",
+)
+"""The parts of the map that `seriality --help` is, in their order."""
+
+
+class _Map(TyperGroup):
+    """Commands by what one wants to do, each with the whole of its first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for part in (MEASURE, TEST, STUDY, LOOK):
+            rows = [
+                (name, " ".join((command.help or "").partition("\n\n")[0].split()))
+                for name, command in self.commands.items()
+                if getattr(command, "rich_help_panel", None) == part
+            ]
+            with formatter.section(part):
+                formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="seriality",
-    add_completion=False,
+    cls=_Map,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -58,6 +82,24 @@ def _file(text: str | Path) -> Path:
     if str(text) in ("", "."):
         raise typer.BadParameter(f"{str(text)!r} names no file; e.g. {STORE} or {OUT}")
     return Path(text)
+
+
+def _names_of(kind: str) -> Callable[[str], list[str]]:
+    """For a shell that completes: the names of a kind that begin as what is typed."""
+
+    def named(incomplete: str) -> list[str]:
+        from importlib import import_module
+
+        module, registry = {
+            "claim": ("claims", "CLAIMS"),
+            "study": ("studies", "STUDIES"),
+            "task": ("tasks", "TASKS"),
+            "example": ("meter.examples", "EXAMPLES"),
+        }[kind]
+        found = getattr(import_module(f".{module}", __package__), registry)
+        return [name for name in found if name.lower().startswith(incomplete.lower())]
+
+    return named
 
 
 def _whole(text: str | int) -> int:
@@ -77,15 +119,39 @@ StoreOption = Annotated[
         help="The file of records; a run makes it if it is not there.",
     ),
 ]
-OutOption = Annotated[
-    Path,
-    typer.Option("--out", parser=_file, metavar="FILE", help="The page to write; its figures go beside it."),
+StoresOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--store",
+        parser=_file,
+        metavar="FILE",
+        help=f"A file of records, or a folder of them; may be repeated; {STORE} if absent.",
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--out", parser=_file, metavar="FILE", help="The page to write.")]
+FiguresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--figures", parser=_file, metavar="FOLDER", help="Also write every figure there, as SVG and PNG."
+    ),
 ]
 SeedsOption = Annotated[
     int | None,
     typer.Option("--seeds", parser=_whole, metavar="N", help="Seeds of every trial, from 1 up."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: auto, cpu or gpu.")]
+
+
+TaskArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A task's name; `seriality list tasks` shows them.", autocompletion=_names_of("task")
+    ),
+]
+DialsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial; may be repeated.")
+]
 
 
 def main() -> None:
@@ -140,28 +206,41 @@ def seriality(
     """An instrument for serial compute: how serial is a task, how much serial compute does a model spend?"""
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def demo(
     store: StoreOption = STORE,
     out: OutOption = OUT,
     seeds: SeedsOption = None,
     device: DeviceOption = "auto",
+    json: JsonOption = False,
 ) -> None:
     """Measure Table 1 of the paper in the small, print it, and write the report."""
 
     def work(stop: _Stop) -> None:
-        _check_out(out, store)
-        _report(_run("demo", store, seeds, device, stop), out)
+        _check_out(out, [store])
+        _report(_run("demo", store, seeds, device, stop), out, None, json)
 
     _carry_out(
         work,
-        _command("demo", store=(store, STORE), out=(out, OUT), seeds=(seeds, None), device=(device, "auto")),
+        _command(
+            "demo",
+            store=(store, STORE),
+            out=(out, OUT),
+            seeds=(seeds, None),
+            device=(device, "auto"),
+            json=(json, False),
+        ),
     )
 
 
-@app.command()
+@app.command(rich_help_panel=STUDY)
 def run(
-    study: Annotated[str, typer.Argument(help="A study's name; `seriality list studies` shows them.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="A study's name; `seriality list studies` shows them.", autocompletion=_names_of("study")
+        ),
+    ],
     store: StoreOption = STORE,
     seeds: SeedsOption = None,
     device: DeviceOption = "auto",
@@ -188,12 +267,13 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try the trials again that are recorded as failed.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Run what is missing of a study and print its table. Stopped, it goes on where it was."""
     how = _Executor(executor, workers, address, gpus_per_trial, retries, retry_failed)
 
     def work(stop: _Stop) -> None:
-        _print_table(_run(study, store, seeds, device, stop, how))
+        _print_table(_run(study, store, seeds, device, stop, how), json)
 
     _carry_out(
         work,
@@ -209,27 +289,35 @@ def run(
             gpus_per_trial=(gpus_per_trial, 0.0),
             retries=(retries, RETRIES),
             retry_failed=(retry_failed, False),
+            json=(json, False),
         ),
     )
 
 
-@app.command("list")
-def list_(kind: Annotated[str, typer.Argument(help="tasks, networks, solvers, studies or claims.")]) -> None:
-    """List the tasks, networks or solvers with their dials, the studies, or the claims with their rules."""
+@app.command("list", rich_help_panel=LOOK)
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="tasks, networks, solvers or studies.",
+            autocompletion=lambda incomplete: [kind for kind in KINDS if kind.startswith(incomplete)],
+        ),
+    ],
+    json: JsonOption = False,
+) -> None:
+    """List the tasks, networks or solvers with their dials, or the studies with the claims they decide."""
 
     def work(stop: _Stop) -> None:
         _pick("kind", kind, KINDS)
-        _print_entries(kind)
+        _print_entries(kind, json)
 
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def show(
-    task: Annotated[str, typer.Argument(help="A task's name; `seriality list tasks` shows them.")],
-    dials: Annotated[
-        list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial; may be repeated.")
-    ] = None,
+    task: TaskArgument,
+    dials: DialsOption = None,
     depth: Annotated[
         int | None,
         typer.Option("--depth", parser=_whole, metavar="N", help="Serial depth; the largest if absent."),
@@ -240,14 +328,7 @@ def show(
     _carry_out(lambda stop: _show(task, dials or [], depth, seed))
 
 
-TaskArgument = Annotated[str, typer.Argument(help="A task's name; `seriality list tasks` shows them.")]
-DialsOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial; may be repeated.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
+@app.command(rich_help_panel=TEST)
 def check(
     task: TaskArgument,
     dials: DialsOption = None,
@@ -270,7 +351,7 @@ def check(
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def gallery(
     out: Annotated[
         Path, typer.Option("--out", parser=_file, metavar="FILE", help="The page to write.")
@@ -294,7 +375,7 @@ def gallery(
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=TEST)
 def export(
     task: TaskArgument,
     out: Annotated[
@@ -347,7 +428,7 @@ def export(
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=TEST)
 def score(
     task: TaskArgument,
     predictions: Annotated[
@@ -394,7 +475,7 @@ def score(
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE)
 def meter(
     target: Annotated[
         str | None, typer.Argument(help="The program: package.module:function or path/to/file.py:function.")
@@ -424,7 +505,13 @@ def meter(
     ] = "error",
     torch: Annotated[bool, typer.Option("--torch", help="The function is PyTorch's.")] = False,
     example: Annotated[
-        str | None, typer.Option("--example", metavar="NAME", help="Meter a ready example instead.")
+        str | None,
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            help="Meter a ready example instead.",
+            autocompletion=_names_of("example"),
+        ),
     ] = None,
     dials: Annotated[
         list[str] | None, typer.Option("--set", metavar="DIAL=VALUE", help="Set a dial of the example.")
@@ -444,7 +531,7 @@ def meter(
 
     def work(stop: _Stop) -> None:
         if listed:
-            _print_entries("examples")
+            _print_entries("examples", json)
             return
         from .meter import COST_MODELS
         from .meter_command import Refused, check_figure, declared
@@ -474,7 +561,7 @@ def meter(
     _carry_out(work)
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE)
 def machine(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter rounds.")] = False,
     device: DeviceOption = "auto",
@@ -501,19 +588,74 @@ def machine(
     _carry_out(work)
 
 
-@app.command()
-def report(store: StoreOption = STORE, out: OutOption = OUT) -> None:
-    """Print the tables of all studies in a store and write the report."""
+@app.command(rich_help_panel=STUDY)
+def report(
+    store: StoresOption = None,
+    out: OutOption = OUT,
+    figures: FiguresOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the tables of all studies in stores and write the page, which works without a network."""
 
     def work(stop: _Stop) -> None:
-        from .store import Store
-
-        _check_out(out, store)
-        with Store.open_read(store) as opened:
-            records = opened.records()
+        paths = _stores(store)
+        _check_out(out, paths, figures)
+        records = _read(paths)
         if not records:
-            _fail(f"store {str(store)!r} holds no records yet; `seriality demo` makes some", code=1)
-        _report(records, out)
+            named = ", ".join(map(repr, map(str, paths)))
+            _fail(f"store {named} holds no records yet; `seriality demo` makes some", code=1)
+        _report(records, out, figures, json)
+
+    _carry_out(work)
+
+
+@app.command(rich_help_panel=STUDY)
+def claims(
+    claim: Annotated[
+        str | None,
+        typer.Argument(help="A claim's id, such as C07; all if absent.", autocompletion=_names_of("claim")),
+    ] = None,
+    store: StoresOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print every claim of the paper with its verdict by the records of stores, or one with all that decides
+    it."""
+
+    def work(stop: _Stop) -> None:
+        from .claims import CLAIMS
+        from .report import as_json, standings
+        from .report import claim as whole
+        from .report import claims as every
+
+        chosen = None if claim is None else _pick("claim", claim.upper(), CLAIMS)
+        if store is None and not STORE.exists():
+            _tell(f"there is no {STORE} here, so nothing was run; --store names records, such as results")
+            found = standings([])
+        else:
+            found = standings(_read(_stores(store)))
+        if json:
+            _print_json(as_json.claims(found) if chosen is None else as_json.claim(found[chosen]))
+        else:
+            _print_rich(every(found) if chosen is None else whole(found[chosen]))
+
+    _carry_out(work)
+
+
+@app.command(rich_help_panel=STUDY)
+def record(
+    id: Annotated[str, typer.Argument(help="A record's id, or how it begins.")],
+    store: StoresOption = None,
+) -> None:
+    """Print a record whole, as JSON: settings, outcome, and on what it ran."""
+
+    def work(stop: _Stop) -> None:
+        records = _read(_stores(store))
+        found = [each for each in records if id and each.id.startswith(id)]
+        if len(found) != 1:
+            near = ", ".join(each.id for each in found[:3])
+            what = f"{len(found)} records begin so: {near}, …; type more of it" if found else "there is none"
+            _fail(f"record {id!r}: {what}; `seriality claims C01 --json` tells ids")
+        _print_object(found[0])
 
     _carry_out(work)
 
@@ -578,7 +720,7 @@ def _run(
     how.check()
     from .studies import STUDIES
 
-    study = STUDIES[_pick("study", name.replace("-", "_"), STUDIES)]
+    study = _entry("study", name if name in STUDIES else name.replace("-", "_"), STUDIES)
     _use_device(device)
     from .store import Store
     from .study import ExecutorError, Progress, TrialError, groups
@@ -697,28 +839,62 @@ def _use_device(device: str) -> None:
             )
 
 
-def _print_table(records: "list[Record]") -> None:
+def _stores(named: "list[Path] | None") -> list[Path]:
+    """The stores that were named, those of folders in the order of their names."""
+    found = []
+    for path in named or [STORE]:
+        if not path.is_dir():
+            found.append(path)
+        elif inside := sorted(path.glob("*.sqlite")):
+            found += inside
+        else:
+            _fail(
+                f"--store {str(path)!r} is a folder without stores (*.sqlite); name a file or another folder"
+            )
+    return found
+
+
+def _read(paths: list[Path]) -> "list[Record]":
+    """The records of all stores; of a trial that is in several, the first."""
+    from .store import Store
+
+    records: dict[str, Record] = {}
+    for path in paths:
+        with Store.open_read(path) as opened:
+            for each in opened.records():
+                records.setdefault(each.id, each)
+    return list(records.values())
+
+
+def _print_rich(what: Any) -> None:
     from rich.console import Console
 
-    from .report import table
-
-    Console(highlight=False).print(table(records))
+    Console(highlight=False).print(what)
 
 
-def _check_out(out: Path, store: Path) -> None:
+def _print_table(records: "list[Record]", is_json: bool) -> None:
+    from .report import as_json, table
+
+    _print_json(as_json.tables(records)) if is_json else _print_rich(table(records))
+
+
+def _check_out(out: Path, stores: list[Path], figures: Path | None = None) -> None:
     """What can be said of the page's place before the work begins: only a report is written over."""
     if os.path.isdir(out):
         _fail(f"--out {str(out)!r} is a folder; name a file, e.g. --out {str(out / OUT)!r}")
-    real = os.path.realpath(store)
-    own = [real, *(f"{real}-{kind}" for kind in ("wal", "shm", "journal", "turns"))]
-    if os.path.realpath(out) in own or any(_is_same(out, file) for file in own):
-        _fail(f"--out {str(out)!r} is the store or a part of it; name another file, e.g. --out {OUT}")
+    for store in stores:
+        real = os.path.realpath(store)
+        own = [real, *(f"{real}-{kind}" for kind in ("wal", "shm", "journal", "turns"))]
+        if os.path.realpath(out) in own or any(_is_same(out, file) for file in own):
+            _fail(f"--out {str(out)!r} is the store or a part of it; name another file, e.g. --out {OUT}")
     from .report import in_the_way
 
-    if (other := in_the_way(out)) is not None:
+    if (other := in_the_way(out, figures)) is not None:
+        option, name = ("--figures", figures) if figures in (other, *other.parents) else ("--out", out)
+        instead = "another folder" if option == "--figures" else f"another file, e.g. --out new-{OUT}"
         _fail(
-            f"--out {str(out)!r}: {str(other)!r} is there and was not written by seriality; move it, "
-            f"or name another file, e.g. --out new-{OUT}"
+            f"{option} {str(name)!r}: {str(other)!r} is there and was not written by seriality; move it, "
+            f"or name {instead}"
         )
 
 
@@ -729,21 +905,21 @@ def _is_same(one: Path, other: str) -> bool:
     return False
 
 
-def _report(records: "list[Record]", out: Path) -> None:
+def _report(records: "list[Record]", out: Path, figures: Path | None, is_json: bool) -> None:
     """Write the page, then print the table, which whoever reads may cut short."""
     from .report import write
 
     try:
-        page, *figures = write(records, out)
+        page, *drawn = write(records, out, figures)
     except OSError as error:
         _fail(
             f"report {str(out)!r} cannot be written ({error.strerror or error}); the records are safe: "
             "`seriality report --out FILE` writes it elsewhere",
             code=1,
         )
-    _print_table(records)
-    beside = f", figures in {figures[0].parent}" if figures else ""
-    typer.echo(f"Report: {page}{beside}")
+    _print_table(records, is_json)
+    beside = f", figures in {figures}" if drawn else ""
+    typer.echo(f"Report: {page}{beside}", err=is_json)
 
 
 # Metering
@@ -827,54 +1003,49 @@ def _machine(quick: bool, figure: Path | None, is_json: bool, stop: "_Stop") -> 
 # Listing and showing
 
 
-def _print_entries(kind: str) -> None:
+def _print_entries(kind: str, is_json: bool) -> None:
+    if is_json:
+        names = ("name", "text", "size" if kind == "studies" else "dials")
+        _print_json([dict(zip(names, each, strict=True)) for each in _listed(kind)])
+        return
     for name, text, dials in _listed(kind):
         typer.echo(f"{name}\n  {text}\n  {dials}")
 
 
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def _listed(kind: str) -> Iterator[tuple[str, str, str]]:
-    """Name, one line of text and dials of every entry of a list."""
+    """Name, one line of text and dials of every entry of a list; one that cannot be had says so there."""
+    from .registry import Unusable
 
-    if kind == "claims":
-        from .claims import CLAIMS
-
-        for claim in CLAIMS.values():
-            yield (
-                claim.id,
-                f"Section {claim.section}: {claim.statement}",
-                "\n  - ".join(("rule:", *claim.rule)),
-            )
-        return
-    if kind == "studies":
-        from .studies import STUDIES
-
-        for study in STUDIES.values():
-            trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
-            yield study.name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
-        return
-    if kind == "tasks":
-        yield from _listed_tasks()
-        return
-    entries: Mapping[str, Callable[..., Any]]
+    described: Callable[..., tuple[str, str, str]] = _described
+    entries: Mapping[str, Any]
     if kind == "examples":
         from .meter.examples import EXAMPLES as entries
     elif kind == "networks":
         from .networks import NETWORKS as entries
-    else:
+    elif kind == "tasks":
+        from .tasks import TASKS as entries
+    elif kind == "solvers":
         from .solvers import SOLVERS as entries
-    for name, entry in entries.items():
-        yield _described(name, entry)
+    else:
+        from .studies import STUDIES as entries
 
-
-def _listed_tasks() -> Iterator[tuple[str, str, str]]:
-    """The tasks; one of another package that cannot be loaded says so in its place."""
-    from .tasks import TASKS, UnusableTask
-
-    for name in TASKS:
+        described = _described_study
+    for name in entries:
         try:
-            yield _described(name, TASKS[name])
-        except UnusableTask as error:
+            yield described(name, entries[name])
+        except Unusable as error:
             yield name, str(error), "not usable"
+
+
+def _described_study(name: str, study: "Study") -> tuple[str, str, str]:
+    trials, claims = len(study.trials(study.seeds)), ", ".join(study.claims) or "none"
+    return name, study.title, f"seeds={study.seeds} ({trials} trials), claims: {claims}"
 
 
 def _described(name: str, entry: Callable[..., Any]) -> tuple[str, str, str]:
@@ -923,12 +1094,9 @@ def _task(name: str, settings: list[str]) -> "AbstractTask":
     """A task with its dials as typed."""
     import inspect
 
-    from .tasks import MONOIDS, TASKS, UnusableTask
+    from .tasks import MONOIDS, TASKS
 
-    try:
-        task_class = TASKS[_pick("task", name, TASKS)]
-    except UnusableTask as error:
-        _fail(str(error), code=1)
+    task_class = _entry("task", name, TASKS)
     dials = _dials(name, [*inspect.signature(task_class).parameters], settings)
     if "monoid" in dials:
         _pick("monoid", dials["monoid"], MONOIDS)
@@ -994,9 +1162,8 @@ def _progress(what: str, total: int | None, stop: _Stop) -> Iterator[Callable[[i
 def _print_object(found: Any) -> None:
     """A dataclass as JSON."""
     import dataclasses
-    import json
 
-    typer.echo(json.dumps(dataclasses.asdict(found), indent=2, ensure_ascii=False))
+    _print_json(dataclasses.asdict(found))
 
 
 def _print_score(found: "Score") -> None:
@@ -1057,6 +1224,16 @@ def _pick(kind: str, name: Any, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name).lower(), lower, n=3, cutoff=0.5)
     nearest = f"; nearest: {', '.join(lower[each] for each in near)}" if near else ""
     _fail(f"unknown {kind} {str(name)!r}{nearest}; valid: {', '.join(names)}")
+
+
+def _entry(kind: str, name: str, known: Mapping[str, Any]) -> Any:
+    """What has the name; one of another package that cannot be had is an error of a line."""
+    from .registry import Unusable
+
+    try:
+        return known[_pick(kind, name, known)]
+    except Unusable as error:
+        _fail(str(error), code=1)
 
 
 def _tell(message: str) -> None:

@@ -1,9 +1,6 @@
 """Every check of `check_task` notices what it is for: one good task, and a twin of it for each fault."""
 
-import sys
-import types
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint
 from math import comb, fsum
 
 import jax
@@ -14,8 +11,7 @@ import pytest
 from seriality.conformance import CHECKS, _largest_rate, check_task
 from seriality.cost import Cost
 from seriality.instance import PAD, QUERY, Format
-from seriality.tasks import TASKS, AbstractTask, UnusableTask
-from seriality.tasks import registry as registry_module
+from seriality.tasks import AbstractTask
 from seriality.tasks.base import FIRST, SPECIAL, ask_at_the_end, lay_out, line_after, uniform
 from seriality.tasks.texts import same_text
 
@@ -357,51 +353,3 @@ def test_what_is_no_task_is_refused(as_users_call):
         check_task(Modular(), only=("txt",))
     with pytest.raises(ValueError, match="max_depth 1; to see growth it needs 2 or more"):
         check_task(Modular(length=1))
-
-
-# Tasks of other packages
-
-
-@pytest.fixture
-def brought(monkeypatch):
-    """The list of tasks as if another package brought these."""
-    module = types.ModuleType("another_package")
-    module.Modular, module.number, module.Other = Modular, 3, Modular
-    monkeypatch.setitem(sys.modules, "another_package", module)
-    points = [
-        EntryPoint("Modular", "another_package:Modular", registry_module.GROUP),
-        EntryPoint("Gone", "another_package:Gone", registry_module.GROUP),
-        EntryPoint("Absent", "no_such_package:Absent", registry_module.GROUP),
-        EntryPoint("Number", "another_package:number", registry_module.GROUP),
-        EntryPoint("Other", "another_package:Other", registry_module.GROUP),
-        EntryPoint("Words", "another_package:Modular", registry_module.GROUP),
-    ]
-    monkeypatch.setattr(registry_module, "entry_points", lambda group: points)
-    return registry_module.Tasks(tuple(TASKS[name] for name in TASKS.built_in))
-
-
-def test_tasks_of_other_packages_join_the_list(brought):
-    assert brought["Modular"] is Modular
-    assert "Modular" in brought
-    assert list(brought)[: len(TASKS.built_in)] == list(TASKS.built_in)
-    assert len(brought) == len(TASKS.built_in) + 5
-    assert brought["Words"] is TASKS["Words"]
-    with pytest.raises(KeyError):
-        brought["Nothing"]
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("Gone", "cannot be loaded: AttributeError"),
-        ("Absent", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_package'"),
-        ("Number", "is no subclass of seriality.tasks.AbstractTask"),
-        ("Other", "is the class Modular; the entry point must have its name"),
-    ],
-)
-def test_a_broken_one_says_why_and_breaks_nothing_else(brought, name, said):
-    with pytest.raises(UnusableTask, match=name) as error:
-        brought[name]
-    assert said in str(error.value)
-    assert "\n" not in str(error.value)
-    assert brought["Modular"] is Modular

@@ -1,6 +1,5 @@
 """Made-up records of the study `table1`, for tests of what reads records. None is ever kept in results/."""
 
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,7 +101,7 @@ def record(
         "commit": "0123abc",
         "device": "cpu (2 cores)",
         "created": "2026-01-01T00:00:00Z",
-        "rules": {"C01": digest(asdict(CLAIMS["C01"]))},
+        "rules": {"C01": digest(CLAIMS["C01"].fixed)},
         "wall_s": 12.5,
     }
     return Record(digest(settings), study, settings, outcome, provenance)

@@ -160,7 +160,7 @@ def test_the_learning_rate_is_chosen_by_validation_alone():
 
 
 def test_of_two_rates_that_do_alike_the_smaller_and_never_one_with_fewer_seeds():
-    row = [of_record(each.settings, each.outcome) for each in SOUND if each.settings["row"] == "1 x 48"
+    row = [of_record(each) for each in SOUND if each.settings["row"] == "1 x 48"
            and each.settings["role"] == "serial"]  # fmt: skip
     assert {each.rate for each in chosen(row)} == {2e-3}
     fewer = [each for each in row if each.rate == 4e-3 or each.seed]

@@ -9,7 +9,7 @@ import io
 import math
 import re
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -242,7 +242,7 @@ def made(study):
         "versions": {"jax": "0.10.2"},
         "commit": "0123abc",
         "created": "2026-01-01T00:00:00Z",
-        "rules": {claim: digest(asdict(CLAIMS[claim])) for claim in STUDIES[study].claims},
+        "rules": {claim: digest(CLAIMS[claim].fixed) for claim in STUDIES[study].claims},
         "trials": len(trials),
         "wall_s": 1.0,
     }
@@ -1015,11 +1015,11 @@ def test_every_claim_with_a_reader_is_decided_by_a_study_that_lists_it():
     for claim in CLAIMS.values():
         if claim.study in READERS:
             assert claim.id in STUDIES[claim.study].claims
-    for name in set(READERS) - {"sleeping"}:
+    for name in set(READERS) - {"demonstrations", "sleeping"}:
         assert STUDIES[name].claims
         found = READERS[name]([], 0)
         assert {each.claim for each in found} <= set(STUDIES[name].claims)
-    decided = {claim.study for claim in CLAIMS.values()}
+    decided = {claim.study for claim in CLAIMS.values()} - {""}
     assert decided <= set(STUDIES)
     assert decided <= {*READERS, "table1"}
 

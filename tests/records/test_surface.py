@@ -407,6 +407,7 @@ def told(task=1, network=1, training=1, **outcome):
             "training": {"version": training},
         },
         outcome=outcome,
+        id="0",
     )
 
 

@@ -20,9 +20,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seriality import cli
+from seriality import cli, studies
 from seriality.store import Store
-from seriality.studies import STUDIES
 from seriality.studies.sleeping import sleeping
 from seriality.study import (
     SERIAL,
@@ -374,7 +373,7 @@ def trials(seeds):
     ]
 
 FOLDER = sys.argv.pop(1)
-studies.STUDIES["sleeping"] = Study("sleeping", "", (), 1, trials)
+studies.STUDIES = {"sleeping": Study("sleeping", "", (), 1, trials)}
 main()
 """
 
@@ -592,7 +591,7 @@ def test_a_bad_option_is_told_with_all_others_that_are(options, said, tmp_path):
 
 def test_a_hyphen_in_the_name_of_a_study_is_allowed(tmp_path, monkeypatch):
     named = replace(sleeping(1, 0.0), name="exchange_rate")
-    monkeypatch.setitem(STUDIES, "exchange_rate", named)
+    monkeypatch.setattr(studies, "STUDIES", {"exchange_rate": named})
     monkeypatch.setattr(cli, "_use_device", lambda device: None)
     result = CliRunner().invoke(cli.app, ["run", "exchange-rate", "--store", str(tmp_path / "store")])
     assert "exchange_rate: 0 of 1 trials" in result.stderr

@@ -25,6 +25,7 @@ from .surface import fit as fit
 from .table import CONTROL as CONTROL
 from .table import PAIR_RULE as PAIR_RULE
 from .table import SERIAL as SERIAL
+from .table import UNJUDGED as UNJUDGED
 from .table import Row as Row
 from .table import Rule as Rule
 from .table import Run as Run

@@ -15,21 +15,25 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 
 @dataclass(frozen=True)
 class Point:
-    """A measured value at a place, with the ends of its interval where there is one."""
+    """A measured value at a place, with the ends of its interval where there is one, and the ids of the
+    records it was taken from, where they are fewer than its curve's."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Series:
-    """A curve: its points in the order of x. `expected` is what a theory says, not what was measured."""
+    """A curve: its points in the order of x, and the ids of the records behind it. `expected` is what a
+    theory says, not what was measured."""
 
     name: str
     points: tuple[Point, ...]
     expected: bool = False
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,12 @@ class Finding:
     """Records that are not of the study's form."""
 
 
-def parsed(
-    records: Iterable[RecordLike], parse: Callable[[dict[str, Any], dict[str, Any]], Any]
-) -> tuple[list[Any], int]:
-    """What `parse(settings, outcome)` makes of each record, and how many records it could not read."""
+def parsed(records: Iterable[RecordLike], parse: Callable[[RecordLike], Any]) -> tuple[list[Any], int]:
+    """What `parse` makes of each record, and how many records it could not read."""
     rows, unread = [], 0
     for record in records:
         try:
-            rows.append(parse(record.settings, record.outcome))
+            rows.append(parse(record))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
             unread += 1
     return rows, unread
@@ -78,6 +80,11 @@ def number(value: Any, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"a number from {low:g} to {high:g}")
     return float(value)
+
+
+def behind(outcomes: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The ids of the records of outcomes, those that were parsed with theirs as "record"."""
+    return tuple(outcome["record"] for outcome in outcomes if "record" in outcome)
 
 
 def columns(outcome: dict[str, Any], **ranges: tuple[float, float]) -> dict[str, list[float]]:

@@ -21,6 +21,8 @@ from .intervals import Interval, bootstrap, wilson
 from .reach import reach
 
 SERIAL, CONTROL = "serial", "control"
+UNJUDGED = ("not run", "no claim")
+"""Agreements that say nothing of the paper, whatever the number of seeds."""
 
 PAIR_RULE = (
     "A pair is parted if the whole interval of the reach on the serial task lies below that on its control.",
@@ -36,6 +38,9 @@ class RecordLike(Protocol):
     """What is read of a record."""
 
     @property
+    def id(self) -> str: ...
+
+    @property
     def settings(self) -> dict[str, Any]: ...
 
     @property
@@ -44,16 +49,16 @@ class RecordLike(Protocol):
 
 @runtime_checkable
 class ExpectedLike(Protocol):
-    """What the paper says of a row."""
+    """What the paper says of a row; None where it says nothing."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def parallel(self) -> bool: ...
+    def parallel(self) -> bool | None: ...
 
     @property
-    def solves(self) -> bool: ...
+    def solves(self) -> bool | None: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class Run:
     cost_model: str
     shared_depth: int
     parameters: int | None
+    id: str = ""
+    """The record's."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +135,11 @@ class Row:
     parallel: bool | None
     solves: bool | None
     """Whether it solves the serial task: no only if it solves the control, and None where that is open."""
-    expected_parallel: bool
-    expected_solves: bool
+    expected_parallel: bool | None
+    expected_solves: bool | None
     agreement: str
-    """"agrees", "contradicts", "undecided" or "not run", as observed whatever the number of seeds."""
+    """"agrees", "contradicts", "undecided" or "not run", as observed whatever the number of seeds; "no claim"
+    where the paper says nothing of the row."""
     seeds: int
     evidence: bool
     """Whether both tasks have seeds enough for the agreement to count."""
@@ -141,7 +149,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """The agreement, or "undecided" if the seeds are too few for it to be evidence."""
-        return self.agreement if self.evidence or self.agreement == "not run" else "undecided"
+        return self.agreement if self.evidence or self.agreement in UNJUDGED else "undecided"
 
     @property
     def pair(self) -> str:
@@ -287,6 +295,8 @@ def _row(runs: Sequence[Run], family: str, expected: ExpectedLike, rule: Rule) -
     answers = ((parallel, expected.parallel), (solves, expected.solves))
     if serial is None:
         agreement = "not run"
+    elif None in (expected.parallel, expected.solves):
+        agreement = "no claim"
     elif any(answer is not None and answer != said for answer, said in answers):
         agreement = "contradicts"
     else:
@@ -354,6 +364,7 @@ def _run(record: RecordLike, rule: Rule) -> Run:
         cost_model=cost_model,
         shared_depth=int(outcome.get("shared_depth") or 0),
         parameters=_count(outcome.get("parameters")),
+        id=record.id,
     )
 
 

@@ -9,9 +9,9 @@ one depth the rows are set side by side so that equal accuracies stay visible.
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ import numpy as np
 from .. import analysis
 from ..analysis import CONTROL, SERIAL, Row, Side
 from . import panels
+from .panels import Link
 from .summary import RULE, Reading, Summary, plain
-from .terminal import agreement, deepest, heading, solves, span, yes_no
+from .terminal import agreement, deepest, heading, paper, solves, span, yes_no
 from .terminal import reach as reach_text
 
 INK, FAINT, RULER = "#1f2328", "#e4e6e8", "#8a9097"
@@ -35,6 +36,10 @@ STYLE = {
     "Chain of thought": ("#7a4a1d", "cross"),
     "Diffusion": ("#b4609a", "triangle-right"),
 }
+SPARE = (*STYLE.values(), (INK, "stroke"), (RULER, "arrow"))
+"""For rows that are not in the paper's table: what its rows leave over, again and again."""
+LONGEST = 21
+"""The letters of a row's name that there is room for in the drawn table."""
 ROLES = {SERIAL: "serial task", CONTROL: "control"}
 WIDTH, HEIGHT = 300, 230
 Panel = alt.LayerChart | alt.FacetChart
@@ -48,6 +53,15 @@ def findings(reading: Reading) -> dict[str, alt.TopLevelMixin]:
     """The panels of a study's findings as one chart for each claim, by its id."""
     charts = {finding.claim: together(finding.panels) for finding in reading.findings}
     return {claim: chart for claim, chart in charts.items() if chart is not None}
+
+
+def for_page(chart: Any) -> dict[str, Any]:
+    """The Vega-Lite specification of one panel that is as wide as its place in a page."""
+    if isinstance(chart, alt.LayerChart):
+        chart = chart.properties(width="container")
+    found = _configured(chart).to_dict()
+    del found["config"]["view"], found["background"]
+    return {key: value for key, value in found.items() if key not in ("$schema", "usermeta")}
 
 
 def together(found: Sequence[analysis.Panel]) -> alt.TopLevelMixin | None:
@@ -66,8 +80,8 @@ def figures(summary: Summary) -> dict[str, alt.TopLevelMixin]:
     if summary.compares_tasks:
         return {"serial_beside_control": pairs(summary)}
     charts = (
-        _page(_panels(summary, accuracy)),
-        _page(_panels(summary, reach)),
+        _page(panels_of(summary, accuracy)),
+        _page(panels_of(summary, reach)),
         _page([[table(summary, family)] for family in summary.table]),
     )
     return dict(zip(NAMES[:3], charts, strict=True))
@@ -106,30 +120,18 @@ def save(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
     return paths
 
 
-def accuracy(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
+def accuracy(members: Sequence[Row], role: str, names: Sequence[str], link: Link | None = None) -> Panel:
     """Accuracy on test instances against depth: the mean of the seeds, and every seed with its interval."""
     sides = _sides(members, role)
     depths = sorted({depth for _, side in sides for depth in side.runs[0].depths})
     closest = min((after / before for before, after in pairwise(depths)), default=2.0)
     step = min(1.055, closest ** (1 / (len(sides) + 2)))
-    means, seeds = [], []
+    rows = []
     for place, (name, side) in enumerate(sides):
         apart = step ** (place - (len(sides) - 1) / 2)
-        test = np.array([run.test for run in side.runs])
-        low, high = (np.array([getattr(run, end) for run in side.runs]) for end in ("test_low", "test_high"))
-        for column, depth in enumerate(side.runs[0].depths):
-            means.append(
-                {
-                    "row": name,
-                    "depth": depth * apart,
-                    "accuracy": test[:, column].mean(),
-                    "low": low[:, column].min(),
-                    "high": high[:, column].max(),
-                }
-            )
-            seeds += [{"row": name, "depth": depth * apart, "accuracy": share} for share in test[:, column]]
+        rows += [{"row": name, **each, "place": each["depth"] * apart} for each in _shares(side, link)]
     x = alt.X(
-        "depth:Q",
+        "place:Q",
         title="depth of the instance",
         scale=alt.Scale(type="log", base=2, domain=[depths[0] * 0.78, depths[-1] * 1.28], nice=False),
         axis=alt.Axis(values=depths, format="d", grid=False, labelOverlap="greedy"),
@@ -140,23 +142,55 @@ def accuracy(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
         scale=alt.Scale(domain=[-0.03, 1.03], nice=False),
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, RULE.accuracy, 1]),
     )
-    base = alt.Chart(_data(means))
-    return alt.layer(
-        _line(RULE.accuracy),
-        base.mark_rule(aria=False, strokeWidth=1.5, opacity=0.45).encode(
-            x=x, y=alt.Y("low:Q"), y2="high:Q", color=_colour(names)
-        ),
-        alt.Chart(_data(seeds))
-        .mark_point(aria=False, size=7, filled=True, opacity=0.35)
-        .encode(x=x, y=y, color=_colour(names)),
-        base.mark_line(aria=False, strokeWidth=1.6, opacity=0.9).encode(x=x, y=y, color=_colour(names)),
-        base.mark_point(size=52, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
-            x=x, y=y, color=_colour(names), shape=_shape(names)
-        ),
+    return alt.layer(*_layers(x, y, _colour(names), _shape(names), "row"), data=_data(rows))
+
+
+MOST_DOTS = 40
+"""Single seeds that are drawn at one place; of more, as many that are evenly spread over their order."""
+
+
+def _shares(side: Side, link: Link | None) -> Iterator[dict[str, Any]]:
+    """The mean over seeds at each depth, and single seeds."""
+    runs = side.runs
+    test = np.array([run.test for run in runs])
+    low, high = (np.array([getattr(run, end) for run in runs]) for end in ("test_low", "test_high"))
+    where = {"records": link([run.id for run in runs])} if link else {}
+    for column, depth in enumerate(runs[0].depths):
+        ends = {"low": low[:, column].min(), "high": high[:, column].max()}
+        yield {"kind": "mean", "depth": depth, "accuracy": test[:, column].mean(), **ends, **where}
+        order = np.argsort(test[:, column], kind="stable")
+        if len(order) > MOST_DOTS:
+            order = order[np.linspace(0, len(order) - 1, MOST_DOTS).round().astype(int)]
+        for place in sorted(order.tolist()):
+            own = {"records": link([runs[place].id])} if link else {}
+            yield {"kind": "seed", "depth": depth, "accuracy": test[place, column], **own}
+
+
+def _layers(x: alt.X, y: alt.Y, colour: alt.Color, shape: alt.Shape, name: str) -> list[alt.Chart]:
+    """The right answers of means and seeds, with a dashed line at what is right."""
+    means, seeds = (
+        alt.Chart().transform_filter(alt.FieldEqualPredicate(field="kind", equal=kind))
+        for kind in ("mean", "seed")
     )
+    tips = [
+        alt.Tooltip(f"{name}:N"),
+        alt.Tooltip("depth:Q"),
+        alt.Tooltip("accuracy:Q", title="mean accuracy", format=".1%"),
+    ]
+    return [
+        _line(RULE.accuracy),
+        means.mark_rule(aria=False, strokeWidth=1.5, opacity=0.45).encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour
+        ),
+        seeds.mark_point(aria=False, size=7, filled=True, opacity=0.35).encode(x=x, y=y, color=colour),
+        means.mark_line(aria=False, strokeWidth=1.6, opacity=0.9).encode(x=x, y=y, color=colour),
+        means.mark_point(size=52, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
+            x=x, y=y, color=colour, shape=shape, tooltip=tips
+        ),
+    ]
 
 
-def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
+def reach(members: Sequence[Row], role: str, names: Sequence[str], link: Link | None = None) -> Panel:
     """Reach, with its interval over seeds, against the metered span of the solver on this task."""
     sides = [(name, side) for name, side in _sides(members, role) if side.runs[0].span]
     points = [
@@ -166,6 +200,7 @@ def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
             "reach": side.reach.estimate,
             "low": side.reach.low,
             "high": side.reach.high,
+            **({"records": link([run.id for run in side.runs])} if link else {}),
         }
         for name, side in sides
     ]
@@ -186,15 +221,17 @@ def reach(members: Sequence[Row], role: str, names: Sequence[str]) -> Panel:
         scale=alt.Scale(type="symlog", constant=1, domain=[0, deepest * 1.15], nice=False),
         axis=alt.Axis(values=depths, format="d", labelOverlap="greedy"),
     )
-    base = alt.Chart(_data(points))
+    base = alt.Chart()
+    tips = [alt.Tooltip("row:N"), alt.Tooltip("span:Q", format=","), alt.Tooltip("reach:Q")]
     return alt.layer(
         _line(deepest),
         base.mark_rule(aria=False, strokeWidth=1.6, opacity=0.6).encode(
             x=x, y=alt.Y("low:Q"), y2="high:Q", color=_colour(names)
         ),
         base.mark_point(size=90, filled=True, opacity=0.95, stroke="white", strokeWidth=0.8).encode(
-            x=x, y=y, color=_colour(names), shape=_shape(names)
+            x=x, y=y, color=_colour(names), shape=_shape(names), tooltip=tips
         ),
+        data=_data(points),
     )
 
 
@@ -213,10 +250,10 @@ def table(summary: Summary, family: str) -> Panel:
     }
     cells = [{"x": x, "line": 0, "text": name, "kind": "head"} for name, x in columns.items()]
     for line, row in enumerate(members, start=1):
-        said = ", ".join(yes_no(answer) for answer in (row.expected_parallel, row.expected_solves))
+        name = row.name if len(row.name) <= LONGEST else f"{row.name[: LONGEST - 1]}…"
         texts = (
-            *(row.name, span(row), "–" if row.law is None else yes_no(row.parallel)),
-            *(reach_text(row.serial), reach_text(row.control), solves(row), said, agreement(row)),
+            *(name, span(row), "–" if row.law is None else yes_no(row.parallel)),
+            *(reach_text(row.serial), reach_text(row.control), solves(row), paper(row), agreement(row)),
         )
         kinds = ["row"] * (len(texts) - 1) + [row.verdict]
         cells += [
@@ -249,26 +286,26 @@ PAIR = {SERIAL: ("#d55e00", "circle"), CONTROL: ("#0072b2", "square")}
 
 def pairs(summary: Summary) -> alt.ConcatChart:
     """A panel for each family: accuracy against depth of its one row, on the serial task and the control."""
-    panels = [_pair(family, members[0]) for family, members in summary.table.items()]
-    return _configured(alt.concat(*panels, columns=4, spacing=22))
+    return _configured(alt.concat(*pair_panels(summary), columns=4, spacing=22))
 
 
-def _pair(family: str, row: Row) -> Panel:
-    means, seeds = [], []
+def pair_panels(summary: Summary, link: Link | None = None) -> list[Panel]:
+    """The panels of `pairs`."""
+    return [_pair(family, members[0], link) for family, members in summary.table.items()]
+
+
+def _pair(family: str, row: Row, link: Link | None) -> Panel:
+    rows = []
     for role, side in ((SERIAL, row.serial), (CONTROL, row.control)):
-        if side is None:
-            continue
-        test = np.array([run.test for run in side.runs])
-        low, high = (np.array([getattr(run, end) for run in side.runs]) for end in ("test_low", "test_high"))
-        for column, depth in enumerate(side.runs[0].depths):
-            place = {"task": ROLES[role], "depth": depth * (0.97 if role == SERIAL else 1.03)}
-            ends = {"low": low[:, column].min(), "high": high[:, column].max()}
-            means.append({**place, "accuracy": test[:, column].mean(), **ends})
-            seeds += [{**place, "accuracy": share} for share in test[:, column]]
+        if side is not None:
+            apart = 0.97 if role == SERIAL else 1.03
+            rows += [
+                {"task": ROLES[role], **each, "place": each["depth"] * apart} for each in _shares(side, link)
+            ]
     deepest = max(side.max_depth for side in (row.serial, row.control) if side)
     depths = sorted({depth for side in (row.serial, row.control) if side for depth in side.runs[0].depths})
     x = alt.X(
-        "depth:Q",
+        "place:Q",
         title="depth",
         scale=alt.Scale(type="log", base=2, domain=[0.8, deepest * 1.25], nice=False),
         axis=alt.Axis(values=depths, format="d", grid=False),
@@ -282,28 +319,19 @@ def _pair(family: str, row: Row) -> Panel:
     names = list(ROLES.values())
     colour = alt.Color("task:N", scale=alt.Scale(domain=names, range=[PAIR[role][0] for role in ROLES]))
     shape = alt.Shape("task:N", scale=alt.Scale(domain=names, range=[PAIR[role][1] for role in ROLES]))
-    base = alt.Chart(_data(means))
     said = f"reach {reach_text(row.serial)}, control {reach_text(row.control)}: {row.pair}"
-    return alt.layer(
-        _line(RULE.accuracy),
-        base.mark_rule(aria=False, opacity=0.45).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
-        alt.Chart(_data(seeds))
-        .mark_point(aria=False, size=7, filled=True, opacity=0.35)
-        .encode(x=x, y=y, color=colour),
-        base.mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colour),
-        base.mark_point(size=40, filled=True, opacity=1, stroke="white", strokeWidth=0.7).encode(
-            x=x, y=y, color=colour, shape=shape
-        ),
-    ).properties(width=165, height=120, title=alt.Title(plain(family), subtitle=said, subtitleFontSize=10))
+    return alt.layer(*_layers(x, y, colour, shape, "task"), data=_data(rows)).properties(
+        width=165, height=120, title=alt.Title(plain(family), subtitle=said, subtitleFontSize=10)
+    )
 
 
-def _panels(summary: Summary, draw: Any) -> list[list[Panel]]:
+def panels_of(summary: Summary, draw: Any, link: Link | None = None) -> list[list[Panel]]:
     """One line of panels per family, the serial task beside its control."""
     run = {name for members in summary.table.values() for role in ROLES for name, _ in _sides(members, role)}
-    names = [name for name in STYLE if name in run]
+    names = [name for name in STYLE if name in run] + sorted(run - STYLE.keys())
     return [
         [
-            draw(members, role, names).properties(
+            draw(members, role, names, link).properties(
                 width=WIDTH, height=HEIGHT, title=alt.Title(f"{plain(family)}: {label}")
             )
             for role, label in ROLES.items()
@@ -381,7 +409,10 @@ def _shape(names: Sequence[str]) -> alt.Shape:
 
 
 def _scale(names: Sequence[str], place: int) -> alt.Scale:
-    return alt.Scale(domain=list(names), range=[STYLE[name][place] for name in names])
+    used = {STYLE[name] for name in names if name in STYLE}
+    spare = cycle([style for style in SPARE if style not in used])
+    styles = [STYLE[name] if name in STYLE else next(spare) for name in names]
+    return alt.Scale(domain=list(names), range=[style[place] for style in styles])
 
 
 def _cost_model(members: Sequence[Row]) -> str:

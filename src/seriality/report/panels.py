@@ -1,7 +1,7 @@
 """The panels of findings: curves over one pair of axes, whatever they are of."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,15 +15,20 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 WIDTH, HEIGHT, COLUMNS = 380, 220, 2
 
 
-def drawn(panels: Sequence[Panel]) -> list[Any]:
-    """A chart for each panel, with a legend of its own."""
-    return [_panel(panel) for panel in panels if any(series.points for series in panel.series)]
+Link = Callable[[Sequence[str]], str]
+"""From the ids of records to where a page shows them."""
 
 
-def _panel(panel: Panel) -> Any:
+def drawn(panels: Sequence[Panel], link: Link | None = None) -> list[Any]:
+    """A chart for each panel, with a legend of its own; with `link`, its data say where their records are."""
+    return [_panel(panel, link) for panel in panels if any(series.points for series in panel.series)]
+
+
+def _panel(panel: Panel, link: Link | None) -> Any:
     names = [plain(series.name) for series in panel.series]
     rows = [
         {"series": plain(series.name), "expected": series.expected, **_ends(point)}
+        | ({"records": link(point.records or series.records)} if link and not series.expected else {})
         for series in panel.series
         for point in series.points
         if (point.x > 0 or not panel.log_x) and (point.y > 0 or not panel.log_y)
@@ -54,27 +59,37 @@ def _panel(panel: Panel) -> Any:
             domain=names, range=[s for s, _ in zip(itertools.cycle(SHAPES), names, strict=False)]
         ),
     )
-    measured = [row for row in rows if not row["expected"]]
-    layers = [
-        alt.Chart(_data(measured)).mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colours),
-        alt.Chart(_data([row for row in measured if row["low"] is not None]))
+    tips = [alt.Tooltip("series:N", title="curve"), alt.Tooltip("x:Q", title=plain(panel.x), format=".4~g")]
+    tips.append(alt.Tooltip("y:Q", title=plain(panel.y), format=".4~g"))
+    measured = alt.Chart().transform_filter(alt.FieldEqualPredicate(field="expected", equal=False))
+    expected = alt.Chart().transform_filter(alt.FieldEqualPredicate(field="expected", equal=True))
+    bars = (
+        measured.transform_filter(alt.FieldValidPredicate(field="low", valid=True))
+        .transform_filter(alt.FieldValidPredicate(field="high", valid=True))
         .mark_rule(aria=False, strokeWidth=1.5, opacity=0.45)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colours),
-        alt.Chart(_data([row for row in rows if row["expected"]]))
-        .mark_line(aria=False, strokeWidth=1.2, strokeDash=[4, 3])
-        .encode(x=x, y=y, color=colours),
-        alt.Chart(_data(measured))
-        .mark_point(size=36, filled=True, opacity=1, stroke="white", strokeWidth=0.6)
-        .encode(x=x, y=y, color=colours, shape=shapes),
+        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colours)
+    )
+    theory = expected.mark_line(aria=False, strokeWidth=1.2, strokeDash=[4, 3])
+    layers = [
+        measured.mark_line(aria=False, strokeWidth=1.6).encode(x=x, y=y, color=colours),
+        *(
+            [bars]
+            if any(None not in (row["low"], row["high"]) and not row["expected"] for row in rows)
+            else []
+        ),
+        *([theory.encode(x=x, y=y, color=colours)] if any(row["expected"] for row in rows) else []),
+        measured.mark_point(size=36, filled=True, opacity=1, stroke="white", strokeWidth=0.6).encode(
+            x=x, y=y, color=colours, shape=shapes, tooltip=tips
+        ),
     ]
     if panel.line is not None:
         rule = alt.Chart(_data([{"y": panel.line}])).mark_rule(aria=False, strokeDash=[2, 3], color="#8a9097")
         layers.insert(0, rule.encode(y="y:Q"))
     title = alt.Title(plain(panel.title), anchor="start", limit=WIDTH + 80)
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)
+    return alt.layer(*layers, data=_data(rows)).properties(width=WIDTH, height=HEIGHT, title=title)
 
 
-def _ends(point: Point) -> dict[str, float | None]:
+def _ends(point: Point) -> dict[str, Any]:
     return {"x": point.x, "y": point.y, "low": point.low, "high": point.high}
 
 
@@ -94,5 +109,5 @@ def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
     return ticks | {"format": "~e" if log and min(values, default=1) < 1e-3 else "~g"}
 
 
-def _data(rows: Sequence[dict]) -> alt.Data:
-    return alt.Data(values=list(rows))
+def _data(rows: Sequence[dict]) -> alt.InlineData:
+    return alt.InlineData(values=list(rows))

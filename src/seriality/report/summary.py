@@ -7,7 +7,7 @@ rows with settings other than the latest are numbers in the report, never droppe
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import claims
@@ -45,6 +45,12 @@ class Summary:
         """Whether it decides no claim and has one solver on several families: then tasks are compared."""
         alone = all(len(members) == 1 for members in self.table.values())
         return self.verdict is None and len(self.table) > 1 and alone
+
+    @property
+    def is_table_1(self) -> bool:
+        """Whether it has the form of the paper's table: several solvers, and no row that the paper lacks."""
+        claimed = all(row.expected_parallel is not None for members in self.table.values() for row in members)
+        return bool(self.table) and not self.compares_tasks and claimed
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def _missing(records: Sequence[Record], left_out: int) -> int:
 
 def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
     """How many records were made when the claim's rule was another."""
-    rule = digest(asdict(claim))
+    rule = digest(claim.fixed)
     made_under = [
         rules.get(claim.id) if isinstance(rules := record.provenance.get("rules"), dict) else None
         for record in records
@@ -181,17 +187,40 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+@dataclass(frozen=True)
+class _Unclaimed:
+    """A row of which the paper says nothing."""
+
+    name: str
+    parallel: None = None
+    solves: None = None
+
+
+def _expected(ran: Sequence[str], *, claimed: bool) -> list[Any]:
+    """The rows to be shown: the paper's, or those that ran where some are not the paper's (of the claim's own
+    study these are counted).
+
+    Where one solver ran, tasks are compared, and rows that were not run would be all that one sees.
+    """
+    known = {row.name: row for row in claims.TABLE_1}
+    if not claimed and (len(ran) == 1 or not known.keys() >= set(ran)):
+        return [known.get(name, _Unclaimed(name)) for name in ran]
+    return list(claims.TABLE_1)
+
+
 def _summary(claim: claims.Claim, study: str, records: list[Record], lost: int) -> Summary:
     runs, unread = read(records, rule=RULE)
-    ran = {run.row for run in runs}
-    # Where one solver ran, tasks are compared, and rows that were not run would be all that one sees.
-    expected = [row for row in claims.TABLE_1 if len(ran) != 1 or row.name in ran or study == claim.study]
-    table = rows(runs, expected=expected, rule=RULE)
+    ran = list(dict.fromkeys(run.row for run in runs))
+    expected = _expected(ran, claimed=study == claim.study)
+    table = {
+        family: [replace(row, name=plain(row.name)) for row in members]
+        for family, members in rows(runs, expected=expected, rule=RULE).items()
+    }
     other_rule = _other_rule(claim, records)
     left_out = sum(row.left_out for members in table.values() for row in members)
     missing = _missing(records, left_out)
-    known = {expected.name for expected in claims.TABLE_1}
-    strangers = sum(run.row not in known for run in runs)
+    shown = {row.name for row in expected}
+    strangers = sum(run.row not in shown for run in runs)
     caveats = (
         ("Missing", f"{missing:,} of {missing + len(records) - left_out:,} trials" if missing else ""),
         ("Failed", _failures(lost)),

@@ -1,15 +1,17 @@
 """The table for a terminal: words beside every sign, so that it reads without colour and in 80 columns."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis import Row, Side
+from ..analysis import UNJUDGED, Row, Side
 from ..claims import CLAIMS, Claim
 from ..store import Record
+from .standings import Standing
 from .summary import RULE, Reading, Summary, count, numbers, plain, readings, summaries
 
 STYLES = {"agrees": "green", "contradicts": "bold red", "supported": "bold green", "contradicted": "bold red"}
@@ -62,7 +64,13 @@ def reach(side: Side | None) -> str:
 
 def agreement(row: Row) -> str:
     """Whether the row agrees with the paper; in brackets where the seeds are too few to be evidence."""
-    return row.agreement if row.evidence or row.agreement == "not run" else f"({row.agreement})"
+    return row.agreement if row.evidence or row.agreement in UNJUDGED else f"({row.agreement})"
+
+
+def paper(row: Row) -> str:
+    """What the paper says of the row: whether it is parallel, and whether it solves."""
+    said = (row.expected_parallel, row.expected_solves)
+    return "–" if None in said else ", ".join(map(yes_no, said))
 
 
 def heading(summary: Summary, family: str) -> str:
@@ -176,15 +184,14 @@ def _rows(summary: Summary) -> Iterator[RenderableType]:
         found.add_column("Paper", no_wrap=True)
         found.add_column("Agreement", no_wrap=True, min_width=len("(contradicts)"))
         for row in members:
-            said = (row.expected_parallel, row.expected_solves)
             found.add_row(
-                row.name,
+                Text(row.name),
                 Text(span(row)),
                 "–" if row.formula is None else yes_no(row.parallel),
                 reach(row.serial),
                 reach(row.control),
                 solves(row),
-                ", ".join("yes" if answer else "no" for answer in said),
+                re.sub("[✓✗] ", "", paper(row)),
                 Text(agreement(row), style=STYLES.get(row.verdict, "")),
             )
         yield Text(heading(summary, family), style="bold")
@@ -200,3 +207,67 @@ def _rows(summary: Summary) -> Iterator[RenderableType]:
             " by these records",
             *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
+
+
+CLAIM_STYLES = {"not yet run": "dim", "undecided": "yellow", **STYLES}
+
+
+def claims(found: Mapping[str, Standing]) -> RenderableType:
+    """Every claim in a line or two, with its verdict and the study that decides it."""
+    lines = _table()
+    lines.add_column("", no_wrap=True)
+    lines.add_column("Claim", overflow="fold")
+    lines.add_column("Verdict", no_wrap=True)
+    lines.add_column("Study", overflow="fold")
+    for standing in found.values():
+        of = standing.claim
+        status = Text(standing.status, style=CLAIM_STYLES.get(standing.status, ""))
+        lines.add_row(of.id, Text(of.statement), status, of.study or "none yet")
+    states = [standing.status for standing in found.values()]
+    told = ", ".join(f"{states.count(state)} {state}" for state in CLAIM_STATES if state in states)
+    return Group(lines, Text(), Text(told))
+
+
+CLAIM_STATES = ("supported", "contradicted", "undecided", "not yet run")
+
+
+def claim(standing: Standing) -> RenderableType:
+    """One claim whole: what would decide it, its verdict and why, the numbers, the rule, the records."""
+    of = standing.claim
+    status = (standing.status, CLAIM_STYLES.get(standing.status, "bold"))
+    parts: list[RenderableType] = [
+        Text(f"{of.id} (paper, {of.section}): {of.statement}", style="bold"),
+        Text.assemble("Verdict: ", status, *(f"\n  {plain(reason)}" for reason in standing.reasons)),
+    ]
+    terms = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    terms.add_column(no_wrap=True, style="dim")
+    terms.add_column(overflow="fold")
+    for name, said in (
+        ("Supported if", of.supports),
+        ("Contradicted if", of.contradicts),
+        ("Control", of.control),
+        ("Thresholds", "; ".join(f"{what} {value:g}" for what, value in of.thresholds)),
+        ("Seeds, at least", str(of.seeds)),
+        ("Run it again", standing.command or "no study tests it yet"),
+        ("Records", _ids(standing.records)),
+    ):
+        if said:
+            terms.add_row(name, Text(said))
+    parts += [Text(), terms]
+    for reading, finding in standing.findings:
+        parts += [Text(), Text(f"By the records of {reading.study}:", style="bold")]
+        for panel in finding.panels:
+            parts.append(Text(f"{plain(panel.title)}: {plain(panel.y)} by {plain(panel.x)}"))
+            parts += [Text(f"  {plain(each.name)}: {numbers(each)}") for each in panel.series]
+        parts += [Text(plain(note), style="dim") for note in finding.notes]
+    if standing.table is not None:
+        parts += [Text(), *_study(standing.table)]
+    if of.rule:
+        parts += [Text(), Text("The rule:", style="bold"), *(Text(f"- {each}") for each in of.rule)]
+    return Group(*parts)
+
+
+def _ids(records: Sequence[str]) -> str:
+    """How many, and the first of them."""
+    first = ", ".join(plain(id) for id in records[:3])
+    return f"{count(len(records), 'record')}: {first}{', …' * (len(records) > 3)}" if records else ""

@@ -1,4 +1,7 @@
-"""Solvers: a network and a procedure. SOLVERS is the only list; `build` makes one from plain settings."""
+"""Solvers: a network and a procedure. SOLVERS is the only list; `build` makes one from plain settings.
+
+Other packages join the list by entry points (`seriality.registry`).
+"""
 
 import dataclasses
 import inspect
@@ -10,6 +13,7 @@ from jaxtyping import Array, Key
 
 from ..instance import Format
 from ..networks import NETWORKS
+from ..registry import Registry, class_fault
 from .base import AbstractSolver, Passes
 from .chain_of_thought import ChainOfThought
 from .continuous_diffusion import ContinuousDiffusion
@@ -18,12 +22,37 @@ from .majority import Majority
 from .masked_diffusion import MaskedDiffusion
 from .single_pass import SinglePass
 
-SOLVERS: dict[str, type[AbstractSolver]] = {
-    solver.__name__: solver
-    for solver in (SinglePass, Looped, ChainOfThought, MaskedDiffusion, ContinuousDiffusion, Majority)
-}
 _BACKBONES = NETWORKS | {"Looped": Looped}
 """What may stand in a network's place: diffusion models take repeated layers too."""
+_BUILT_IN = (SinglePass, Looped, ChainOfThought, MaskedDiffusion, ContinuousDiffusion, Majority)
+
+
+def _fault(name: str, found: Any) -> str:
+    """What keeps an object of another package from being a solver, or ""."""
+    if fault := class_fault(name, found, AbstractSolver, "seriality.solvers.AbstractSolver"):
+        return fault
+    parameters = _parameters(found)
+    if len({"network", "solver"} & parameters.keys()) != 1:
+        return "must take either `network` or `solver`, the part inside, as its first argument"
+    if "network" in parameters and not _fitting(parameters["network"].annotation):
+        return "fits no network; annotate it, as in network: seriality.networks.AbstractNetwork"
+    return ""
+
+
+def _fitting(takes: Any) -> list[str]:
+    """The names of what may stand in a place of this type."""
+    return [name for name, each in _BACKBONES.items() if issubclass(each, takes)]
+
+
+def _parameters(part: Any) -> Mapping[str, inspect.Parameter]:
+    """What a class is made of, its annotations no longer texts."""
+    return inspect.signature(part.__init__, eval_str=True).parameters
+
+
+SOLVERS: Registry[type[AbstractSolver]] = Registry(
+    "solver", {solver.__name__: solver for solver in _BUILT_IN}, fault=_fault
+)
+"""Every solver by its name, those of other packages too."""
 
 
 def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -> AbstractSolver:
@@ -40,14 +69,17 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
     5
     """
     solver, dials = _named("solver", SOLVERS, settings)
-    if solver is Majority:
-        return Majority(build(_inner("solver", dials), format, key=key), **dials)
+    parameters = _parameters(solver)
+    given: dict[str, Any] = {"format": format} if "format" in parameters else {}
+    if "key" in parameters:
+        given["key"] = jax.random.fold_in(key, 1)
+    if "solver" in parameters:
+        return solver(build(_inner("solver", dials), format, key=key), **given, **dials)
     inside = _inner("network", dials)
     network, network_dials = _named("network", _BACKBONES, inside)
-    parameters = inspect.signature(solver.__init__).parameters
     takes = parameters["network"].annotation
     if not issubclass(network, takes):
-        fitting = [name for name, each in _BACKBONES.items() if issubclass(each, takes)]
+        fitting = _fitting(takes)
         instead = network if issubclass(network, AbstractSolver) else SinglePass
         raise ValueError(
             f"{solver.__name__} works on a {' or '.join(fitting)}, not on {network.__name__};"
@@ -57,8 +89,7 @@ def build(settings: Mapping[str, Any], format: Format, *, key: Key[Array, ""]) -
         backbone = build(inside, format, key=key)
     else:
         backbone = network(format, **network_dials, key=key)
-    own_key = {"key": jax.random.fold_in(key, 1)} if "key" in parameters else {}
-    return solver(backbone, format, **dials, **own_key)
+    return solver(backbone, **given, **dials)
 
 
 def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +101,7 @@ def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'name': 'MLP', 'version': 1, 'width': 8, 'layers': 3, 'features': 16}
     """
     solver, dials = _named("solver", SOLVERS, settings)
-    if solver is Majority:
+    if "solver" in inspect.signature(solver.__init__).parameters:
         inside = resolved(_inner("solver", dials))
         return _resolved(solver, dials) | {"solver": inside}
     inside = _inner("network", dials)
@@ -104,7 +135,8 @@ def _named(kind: str, known: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     dials = dict(settings)
     name = dials.pop("name", None)
     if name not in known:
-        raise ValueError(f"there is no {kind} named {name!r}; there are {', '.join(known)}")
+        said = f"there is no {kind} named {name!r}; there are {', '.join(known)}"
+        raise ValueError(said + "; one of another package needs that installed" * (known is SOLVERS))
     version = dials.pop("version", known[name].version)
     if version != known[name].version:
         raise ValueError(

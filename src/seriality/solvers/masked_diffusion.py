@@ -111,21 +111,42 @@ class MaskedDiffusion(AbstractSolver):
         return -((right * masked).sum(-1) / masked_count[:, 0]).mean()
 
     def solve(self, prompt: Int[Array, " length"], *, key: Key[Array, ""]) -> Int[Array, " answer_length"]:
-        count = self.steps(len(prompt))
+        masked, steps = self._schedule(prompt, key)
+        block, _ = jax.lax.scan(lambda block, now: (self._step(prompt, block, now), None), masked, steps)
+        return self.block.answer(block)
+
+    def trajectory(
+        self, prompt: Int[Array, " length"], *, key: Key[Array, ""]
+    ) -> Int[Array, "steps block_length"]:
+        """The block after each step of `solve` with the same key; tokens still masked are QUERY."""
 
         def step(block, now):
-            left, key = now
-            reveal_key, value_key = jax.random.split(key)
-            logits = self.denoise(prompt, block)
-            value = choose(logits, self.temperature, key=value_key)
-            if self.remasking:
-                return self._remasked(block, value, left, count, key=reveal_key), None
-            revealed = self._revealed(prompt, block, logits, left, key=reveal_key)
-            return jnp.where((block == QUERY) & revealed, value, block), None
+            block = self._step(prompt, block, now)
+            return block, block
 
+        masked, steps = self._schedule(prompt, key)
+        return jax.lax.scan(step, masked, steps)[1]
+
+    def _schedule(self, prompt: Int[Array, " length"], key: Key[Array, ""]):
+        """The masked block; and of every step how many are to go, this one included, with its key."""
+        count = self.steps(len(prompt))
         masked = jnp.full(self.block.length, QUERY, dtype=prompt.dtype)
-        block, _ = jax.lax.scan(step, masked, (count - jnp.arange(count), jax.random.split(key, count)))
-        return self.block.answer(block)
+        return masked, (count - jnp.arange(count), jax.random.split(key, count))
+
+    def _step(
+        self,
+        prompt: Int[Array, " length"],
+        block: Int[Array, " block_length"],
+        now: tuple[Int[Array, ""], Key[Array, ""]],
+    ) -> Int[Array, " block_length"]:
+        left, key = now
+        reveal_key, value_key = jax.random.split(key)
+        logits = self.denoise(prompt, block)
+        value = choose(logits, self.temperature, key=value_key)
+        if self.remasking:
+            return self._remasked(block, value, left, self.steps(len(prompt)), key=reveal_key)
+        revealed = self._revealed(prompt, block, logits, left, key=reveal_key)
+        return jnp.where((block == QUERY) & revealed, value, block)
 
     def _revealed(
         self,

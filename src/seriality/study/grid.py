@@ -41,7 +41,7 @@ class Axis:
 
 def _inside(settings: Settings, value: Mapping[str, Any], *, part: str) -> Settings:
     """The settings with dials of an inner part changed, however many solvers are around it."""
-    if settings.get("name") == "Majority":
+    if "solver" in settings:
         return {**settings, "solver": _inside(settings["solver"], value, part=part)}
     if part == "solver":
         return {**settings, **value}

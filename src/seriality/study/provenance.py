@@ -10,12 +10,19 @@ from typing import Any
 
 import jax
 
+from ..registry import packages
+
 
 def environment() -> dict[str, Any]:
-    """Versions, commit, device and machine, for a record."""
-    packages = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
+    """Versions, those of packages that bring tasks, solvers or studies too, commit, device and machine, for a
+    record."""
+    own = ("seriality", "jax", "jaxlib", "equinox", "optax", "numpy")
     return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in own},
+            **packages(),
+        },
         "commit": _commit(),
         **computer(),
     }

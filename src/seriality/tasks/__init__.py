@@ -1,4 +1,4 @@
-"""What must be computed: the tasks. `TASKS` is the only list of them.
+"""What must be computed: the tasks. `TASKS` is the only list of them; other packages join it by entry points.
 
 | task | depth | serial for | control |
 |---|---|---|---|
@@ -20,6 +20,10 @@
 The complexities are of the worst instance as all dials grow, and hold if the classes differ.
 """
 
+import inspect
+from typing import Any
+
+from ..registry import Registry, class_fault
 from .arithmetic_circuit import ArithmeticCircuit
 from .base import AbstractTask
 from .billiards import Billiards
@@ -34,31 +38,43 @@ from .macrostates import Estimate, MacrostateEstimates, macrostate_estimates
 from .monoids import MONOIDS, Monoid, monoid
 from .occluded_balls import OccludedBalls
 from .pointer_chase import PointerChase
-from .registry import Tasks, UnusableTask
 from .rollout import ReturnEstimates, Rollout, return_estimates
 from .sudoku import Sudoku
 from .word_problem_csv import read_word_problem_csv, write_word_problem_csv
 from .words import Words
 
-TASKS = Tasks(
-    (
-        Words,
-        ElementaryAutomaton,
-        LatticeAutomaton,
-        CircuitValue,
-        ArithmeticCircuit,
-        DepthOfOne,
-        PointerChase,
-        IteratedSquaring,
-        Rollout,
-        Billiards,
-        OccludedBalls,
-        GradeSchool,
-        Sudoku,
-        Countdown,
-    )
+_BUILT_IN = (
+    Words,
+    ElementaryAutomaton,
+    LatticeAutomaton,
+    CircuitValue,
+    ArithmeticCircuit,
+    DepthOfOne,
+    PointerChase,
+    IteratedSquaring,
+    Rollout,
+    Billiards,
+    OccludedBalls,
+    GradeSchool,
+    Sudoku,
+    Countdown,
 )
-"""Every task by its name; each has defaults for all of its dials."""
+
+
+def _fault(name: str, found: Any) -> str:
+    """What keeps an object of another package from being a task, or ""."""
+    if fault := class_fault(name, found, AbstractTask, "seriality.tasks.AbstractTask"):
+        return fault
+    dials = inspect.signature(found).parameters.values()
+    if without := [dial.name for dial in dials if dial.default is dial.empty]:
+        return f"has no default for {', '.join(without)}; give every dial one"
+    return ""
+
+
+TASKS: Registry[type[AbstractTask]] = Registry(
+    "task", {task.__name__: task for task in _BUILT_IN}, fault=_fault
+)
+"""Every task by its name, those of other packages too; each has defaults for all of its dials."""
 
 __all__ = [
     "MONOIDS",
@@ -81,8 +97,6 @@ __all__ = [
     "ReturnEstimates",
     "Rollout",
     "Sudoku",
-    "Tasks",
-    "UnusableTask",
     "Words",
     "macrostate_estimates",
     "monoid",

@@ -40,6 +40,7 @@ READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] =
     "thinning": thinning.read,
     "loops": loops.read,
     "machine": machine.read,
-    "sleeping": lambda records, missing: (),  # it bears on no claim
+    "demonstrations": lambda records, missing: (),  # these two bear on no claim
+    "sleeping": lambda records, missing: (),
 }
 """By study: from its records, and the number of its trials that are missing, to its findings."""

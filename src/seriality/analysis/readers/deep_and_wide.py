@@ -1,8 +1,6 @@
-"""Claim C07 from the study `deep_and_wide`: does width make up for depth on deep circuits, and on wide "
-"ones?"""
+"""Claim C07 from the study `deep_and_wide`: does width make up for depth on deep circuits, on wide ones?"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -97,17 +95,20 @@ def _told(gain: Interval) -> str:
     return f"{gain.estimate:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
 
 
-def _schedule(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[int, dict[str, list[float]]]:
+def _schedule(record: RecordLike) -> tuple[int, dict[str, list[float]], str]:
+    settings, outcome = record.settings, record.outcome
     if settings["family"] != SCHEDULE:
         raise ValueError("a schedule")
     singles(outcome, layers=POSITIVE, gates=POSITIVE)
-    return int(outcome["layers"]), columns(outcome, processors=POSITIVE, steps=COUNT)
+    return int(outcome["layers"]), columns(outcome, processors=POSITIVE, steps=COUNT), record.id
 
 
-def _panels(schedules: Sequence[tuple[int, dict[str, list[float]]]]) -> list[Panel]:
+def _panels(schedules: Sequence[tuple[int, dict[str, list[float]], str]]) -> list[Panel]:
     """Steps against processors for circuits of as many gates."""
     curves: dict[int, dict[float, list[float]]] = {}
-    for layers, found in schedules:
+    records: dict[int, list[str]] = {}
+    for layers, found, id in schedules:
+        records.setdefault(layers, []).append(id)
         for processors, steps in zip(found["processors"], found["steps"], strict=True):
             curves.setdefault(layers, {}).setdefault(processors, []).append(steps)
     if not curves:
@@ -118,6 +119,7 @@ def _panels(schedules: Sequence[tuple[int, dict[str, list[float]]]]) -> list[Pan
             tuple(
                 Point(x, float(np.mean(steps)), min(steps), max(steps)) for x, steps in sorted(points.items())
             ),
+            records=tuple(records[layers]),
         )
         for layers, points in sorted(curves.items(), reverse=True)
     )

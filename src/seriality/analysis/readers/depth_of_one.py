@@ -15,6 +15,7 @@ from ..finding import (
     Point,
     Series,
     alike,
+    behind,
     columns,
     decide,
     number,
@@ -85,7 +86,8 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     return (Finding("C18", verdict, tuple(_panels(bounded, trained, families)), tuple(notes), unread),)
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, str, dict[str, Any]]:
+def _row(record: RecordLike) -> tuple[str, str, str, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
     family, row, role = str(settings["family"]), str(settings["row"]), settings["role"]
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
@@ -114,7 +116,7 @@ def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, s
         found = {**singles(outcome, least=(0, 1e9), most=(0, 1e9)), "held": outcome["held"] is True}
     else:
         raise ValueError(f"there is no family {family}")
-    return family, row, role, found
+    return family, row, role, found | {"record": record.id}
 
 
 def _bounded(rows: dict[str, list[dict[str, Any]]]) -> tuple[bool | None, str]:
@@ -190,6 +192,7 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
                     Point(x, min(each["worst"][k] for each in outcomes))
                     for k, x in enumerate(first["stretches"])
                 ),
+                records=behind(outcomes),
             )
             for row, outcomes in bounded.items()
         )
@@ -212,6 +215,7 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
                     Point(n, float(s), float(low), float(high))
                     for n, s, low, high in zip(outcomes[0]["lengths"], *_right(outcomes), strict=True)
                 ),
+                records=behind(outcomes),
             )
             for row, outcomes in cells.items()
         )
@@ -224,6 +228,7 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
                         Point(x, float(np.mean([each["mean"][-1][k] for each in outcomes])))
                         for k, x in enumerate(outcomes[0]["stretches"])
                     ),
+                    records=behind(outcomes),
                 )
                 for row, outcomes in cells.items()
             )
@@ -242,18 +247,21 @@ def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:
                 "Regret without the last round",
                 "gates",
                 "largest regret",
-                (Series("measured", points),),
+                (Series("measured", points, records=behind(regret)),),
             )
         )
     series = []
     for family, cells in families.items():
         if family.startswith("reduction"):
             for end in ("least", "most"):
-                by: dict[float, list[float]] = {}
+                by: dict[float, list[dict[str, Any]]] = {}
                 for (row, _), outcomes in cells.items():
-                    by.setdefault(float(row.rsplit(", ", 1)[1]), []).extend(each[end] for each in outcomes)
+                    by.setdefault(float(row.rsplit(", ", 1)[1]), []).extend(outcomes)
                 pick = min if end == "least" else max
-                points = tuple(Point(accuracy, pick(values)) for accuracy, values in sorted(by.items()))
+                points = tuple(
+                    Point(accuracy, pick(each[end] for each in outcomes), records=behind(outcomes))
+                    for accuracy, outcomes in sorted(by.items())
+                )
                 series.append(Series(f"{family.removeprefix('reduction, ')}, {end}", points))
     if series:
         low = Series("least proven", tuple(Point(a, a) for a in (0.1, 1.0)), expected=True)

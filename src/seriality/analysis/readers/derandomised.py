@@ -6,7 +6,19 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import POSITIVE, SHARE, Finding, Panel, Point, Series, decide, number, parsed, singles
+from ..finding import (
+    POSITIVE,
+    SHARE,
+    Finding,
+    Panel,
+    Point,
+    Series,
+    behind,
+    decide,
+    number,
+    parsed,
+    singles,
+)
 from ..intervals import wilson
 from ..table import RecordLike
 
@@ -65,8 +77,12 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     return (Finding("C16", verdict, tuple(_panels(cases)), tuple(notes), unread),)
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    found: dict[str, Any] = dict(singles(outcome, inputs=POSITIVE, mean=SHARE, least=SHARE))
+def _row(record: RecordLike) -> tuple[str, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
+    found: dict[str, Any] = {
+        "record": record.id,
+        **singles(outcome, inputs=POSITIVE, mean=SHARE, least=SHARE),
+    }
     found["said"] = number(outcome["seeds"][0], *POSITIVE)
     if found["least"] > 0.5:
         found |= singles(outcome, random_right=SHARE, hoeffding=POSITIVE)
@@ -102,6 +118,7 @@ def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
                 )
                 for x, label in zip(middles, BINS, strict=True)
             ),
+            records=behind(outcomes),
         )
         for name, outcomes in cases.items()
     )
@@ -109,9 +126,9 @@ def _panels(cases: dict[str, list[dict[str, Any]]]) -> list[Panel]:
         Series(
             f"found, {name}",
             tuple(
-                Point(p, k)
-                for p, k in sorted(
-                    (float(each["least"]), float(each["found"]))
+                Point(p, k, records=(record,))
+                for p, k, record in sorted(
+                    (float(each["least"]), float(each["found"]), each["record"])
                     for each in outcomes
                     if each["verified"] and "found" in each
                 )

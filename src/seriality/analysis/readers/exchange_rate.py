@@ -1,5 +1,4 @@
-"""Claim C23 from grids of depth against width: does work alone predict accuracy, what is the exchange "
-"rate?"""
+"""Claim C23 from grids of depth against width: does work alone predict accuracy? What is the rate?"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -42,7 +41,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         panels += accuracy_panels(family, task, control)
         if is_whole(task):
             surface = fit(observations(each for row in task.values() for each in row))
-            panels += contour_panels(family, surface)
+            panels += contour_panels(family, surface, task)
             notes += rates(family, task, surface)
             notes.append(_far(family, task))
     notes += _trained(found)
@@ -167,10 +166,10 @@ def accuracy_panels(family: str, task: Grid, control: Grid) -> list[Panel]:
     return panels
 
 
-def contour_panels(family: str, surface: Surface) -> list[Panel]:
+def contour_panels(family: str, surface: Surface, task: Grid) -> list[Panel]:
     """The work at which accuracies are reached, against span, at the two largest depths."""
     spans = np.geomspace(surface.cells.span.min(), surface.cells.span.max(), 13)
-    panels = []
+    panels, records = [], tuple(each.record for row in task.values() for each in row)
     for depth in np.unique(surface.cells.depth)[-2:].tolist():
         curves = []
         for accuracy in ACCURACIES:
@@ -181,7 +180,7 @@ def contour_panels(family: str, surface: Surface) -> list[Panel]:
                 if math.isfinite(y)
             ]
             if points:
-                curves.append(Series(f"{accuracy:.0%} right", tuple(points)))
+                curves.append(Series(f"{accuracy:.0%} right", tuple(points), records=records))
         panels.append(
             Panel(
                 f"{family}, depth {depth}: equal accuracy, fitted", "span of an answer", "work of an answer",

@@ -1,9 +1,8 @@
 """Claim C11 from the study `loops`: do log n loops suffice for words over S5, as written and as trained?"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ... import claims
 from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed
@@ -49,7 +48,8 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     return (Finding("C11", verdict, tuple(_panels(found)), tuple(notes), unread),)
 
 
-def _constructed(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Constructed:
+def _constructed(record: RecordLike) -> Constructed:
+    settings, outcome = record.settings, record.outcome
     if settings["family"] != CONSTRUCTED:
         raise ValueError("weights that were not trained")
     length = int(number(outcome["depths"][-1], *POSITIVE))

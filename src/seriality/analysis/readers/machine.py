@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import POSITIVE, Finding, Panel, Point, Series, columns, decide, number, parsed
+from ..finding import POSITIVE, Finding, Panel, Point, Series, behind, columns, decide, number, parsed
 from ..intervals import Interval, student
 from ..table import RecordLike
 
@@ -57,10 +57,15 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     notes = [_agreement(timed)] if timed else []
     if unread:
         notes.append(f"Not of this form: {unread:,} records.")
-    return (Finding("C24", verdict, (*_of_gains(gains), *panels_of_times(timed)), tuple(notes), unread),)
+    return (
+        Finding(
+            "C24", verdict, (*_of_gains(gains, behind(turned)), *panels_of_times(timed)), tuple(notes), unread
+        ),
+    )
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _row(record: RecordLike) -> tuple[str, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
     family = str(settings["family"])
     if family == "prediction":
         names = outcome["rows"]
@@ -70,7 +75,7 @@ def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[s
         found = columns(outcome, **ranges)
         if len(found["measured_s"]) != len(names):
             raise ValueError("there is a time for every row")
-        return family, {"rows": names, **found}
+        return family, {"rows": names, "record": record.id, **found}
     if family != "knobs":
         raise ValueError(f"there is no family {family}")
     spent, told = outcome["seconds"], outcome["programs"]
@@ -80,6 +85,7 @@ def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, dict[s
     }
     work = [number(told[program]["work"], POSITIVE[0], 1e18) for program in (CHAINS["a second thread"], WIDE)]
     return family, {
+        "record": record.id,
         "seed": int(settings["seed"]),
         "gains": gains,
         "equal": work[0] == work[1],
@@ -149,14 +155,20 @@ def _ratios(timed: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
     return ratios
 
 
-def _of_gains(gains: Gains) -> list[Panel]:
+def _of_gains(gains: Gains, records: Sequence[str]) -> list[Panel]:
     return [
         Panel(
             f"Gain by {knob}",
             "repetition",
             "time before / time after",
             tuple(
-                Series(program, tuple(Point(place + 1, gain) for place, gain in enumerate(each)))
+                Series(
+                    program,
+                    tuple(
+                        Point(place + 1, gain, records=(record,))
+                        for place, (gain, record) in enumerate(zip(each, records, strict=True))
+                    ),
+                )
                 for program, each in programs.items()
                 if each
             ),
@@ -191,6 +203,7 @@ def panels_of_times(timed: Sequence[dict[str, Any]]) -> list[Panel]:
                     Point(factor, _foretold(last, place) / _foretold(last, place, **{name: factor}))
                     for factor in FACTORS
                 ),
+                records=behind([last]),
             )
             for place, row in places
         )
@@ -199,6 +212,5 @@ def panels_of_times(timed: Sequence[dict[str, Any]]) -> list[Panel]:
 
 
 def _timed(found: dict[str, Any], place: int) -> Point:
-    return Point(
-        _foretold(found, place), found["measured_s"][place], found["low_s"][place], found["high_s"][place]
-    )
+    measured, low, high = (found[what][place] for what in ("measured_s", "low_s", "high_s"))
+    return Point(_foretold(found, place), measured, low, high, records=behind([found]))

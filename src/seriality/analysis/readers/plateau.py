@@ -4,7 +4,6 @@ what denoising steps buy on the same weights.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -41,6 +40,8 @@ class Answers:
     tries: int
     diverged: bool
     work: dict[tuple[str, int], int]
+    record: str
+    """Its id."""
 
     @property
     def depth(self) -> int:
@@ -115,7 +116,8 @@ def _cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
     return cells, unread
 
 
-def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
+def _answers(record: RecordLike) -> Answers:
+    settings, outcome = record.settings, record.outcome
     role, row, diverged = settings["role"], str(settings["row"]), bool(outcome["diverged"])
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
@@ -136,7 +138,8 @@ def _answers(settings: dict[str, Any], outcome: dict[str, Any]) -> Answers:
     every = [count for counts in at.values() for count in counts.values()]
     if tries < 1 or not all(0 <= count <= tries for count in every) or not judged <= set(right):
         raise ValueError("right answers, of the tries, for the numbers of steps that are judged")
-    return Answers(str(settings["family"]), role, row, int(settings["seed"]), at, tries, diverged, work)
+    family, seed = str(settings["family"]), int(settings["seed"])
+    return Answers(family, role, row, seed, at, tries, diverged, work, record.id)
 
 
 def _named(name: str) -> tuple[str, int]:
@@ -279,5 +282,5 @@ def _curves(row: str, answers: list[Answers], depth: int) -> list[Series]:
             Point(x, *_ends(answers, order, count, depth))
             for x, count in zip(across, steps * 2 if steps == [0] else steps, strict=True)
         ]
-        curves.append(Series(f"{row}{order}", tuple(points)))
+        curves.append(Series(f"{row}{order}", tuple(points), records=tuple(each.record for each in answers)))
     return curves

@@ -2,13 +2,27 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from ... import claims
-from ..finding import POSITIVE, SHARE, Finding, Panel, Point, Series, columns, decide, number, parsed, singles
+from ..finding import (
+    POSITIVE,
+    SHARE,
+    Finding,
+    Panel,
+    Point,
+    Series,
+    behind,
+    columns,
+    decide,
+    number,
+    parsed,
+    singles,
+)
 from ..intervals import student
 from ..table import RecordLike
 
@@ -86,7 +100,8 @@ ACROSS = {
 """What the error of a family is told against."""
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
+def _row(record: RecordLike) -> tuple[str, str, int, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
     family, seed = str(settings["family"]), int(settings["seed"])
     found: dict[str, Any]
     if family == SETS:
@@ -103,7 +118,7 @@ def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, i
     else:
         ranges = {ACROSS[family]: POSITIVE, "total_variation": SHARE}
         found = dict(columns(outcome, **ranges, **({"floor": SHARE} if family == "codes" else {})))
-    return family, str(settings["row"]), seed, found
+    return family, str(settings["row"]), seed, found | {"record": record.id}
 
 
 def _all(answers: Any) -> bool | None:
@@ -147,6 +162,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
             Series(
                 row,
                 tuple(Point(x, y) for x, y in zip(outcome[name], outcome["total_variation"], strict=True)),
+                records=behind([outcome]),
             )
             for row in rows
             if (outcome := curves.get((family, row)))
@@ -206,7 +222,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
         points, floors = [], []
         for dimension, outcomes in sorted(by.items()):
             errors = [each["total_variation"] for each in outcomes]
-            points.append(_point(dimension, errors))
+            points.append(replace(_point(dimension, errors), records=behind(outcomes)))
             floors.append(Point(dimension, float(np.mean([each["floor"] for each in outcomes]))))
         series = (Series("sampled", tuple(points)), Series("floor", tuple(floors), expected=True))
         panels.append(
@@ -222,7 +238,7 @@ def _panels(found: list, curves: dict) -> list[Panel]:
         for place, k in enumerate(sizes):
             points.append(_point(k, errors[:, place].tolist()))
         series = (
-            Series("sampled", tuple(points)),
+            Series("sampled", tuple(points), records=behind(codes)),
             Series(
                 "floor", tuple(Point(k, float(f)) for k, f in zip(sizes, floors, strict=True)), expected=True
             ),
@@ -254,6 +270,7 @@ def _of_theory(curves: dict) -> list[Panel]:
                     for radius, value in zip(curves[SETS, row]["radii"], curves[SETS, row][name], strict=True)
                     if value is not None
                 ),
+                records=behind([curves[SETS, row]]),
             )
             for row in sets
             if row.endswith(f", {space}")
@@ -263,7 +280,11 @@ def _of_theory(curves: dict) -> list[Panel]:
         )
     if count := curves.get((CIRCUIT, "Li & Yan's bound")):
         series = tuple(
-            Series(label, tuple(Point(d, y) for d, y in zip(count["dimensions"], count[name], strict=True)))
+            Series(
+                label,
+                tuple(Point(d, y) for d, y in zip(count["dimensions"], count[name], strict=True)),
+                records=behind([count]),
+            )
             for name, label in (("depth", "by the bound, constants 1"), ("depth_as_seen", "by sqrt D / T"))
         )
         title = "Depth of T* copies of 10 layers, error 0.4"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, columns, decide, number, parsed
+from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, behind, columns, decide, number, parsed
 from ..intervals import wilson
 from ..table import CONTROL, SERIAL, RecordLike
 
@@ -24,6 +24,7 @@ class Cell:
     def __init__(self, outcomes: list[dict[str, Any]]):
         outcomes = [each for each in outcomes if each["steps"] == outcomes[-1]["steps"]]
         self.seeds = len(outcomes)
+        self.records = behind(outcomes)
         self.steps = [int(step) for step in outcomes[0]["steps"]]
         self.tries = sum(int(each["tries"]) for each in outcomes)
         self.solved = np.sum([each["successes"] for each in outcomes], axis=0)
@@ -67,13 +68,14 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     return (Finding("C17", verdict, tuple(_panels(tiers, cells)), tuple(notes), unread),)
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, str, dict[str, Any]]:
+def _row(record: RecordLike) -> tuple[str, str, str, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
     tries = number(outcome["tries"], *POSITIVE)
     found: dict[str, Any] = dict(columns(outcome, steps=POSITIVE, successes=(0, tries), duplicates=COUNT))
     role = settings["role"]
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a tier is {SERIAL} or {CONTROL}")
-    return str(settings["row"]), str(settings["family"]), role, found | {"tries": tries}
+    return str(settings["row"]), str(settings["family"]), role, found | {"tries": tries, "record": record.id}
 
 
 def _parts(tiers: Sequence[str], cells: dict[tuple[str, str], Cell]) -> list[tuple[bool | None, str]]:
@@ -145,6 +147,7 @@ def _panels(tiers: dict[str, str], cells: dict[tuple[str, str], Cell]) -> list[P
                 Point(step, float(value))
                 for step, value in zip(cells[row, tier].steps, cells[row, tier].duplicates, strict=True)
             ),
+            records=cells[row, tier].records,
         )
         for tier in tiers
         if "8 rounds" in tier or "guess" in tier
@@ -162,4 +165,5 @@ def _series(name: str, cell: Cell) -> Series:
     return Series(
         name.removesuffix(", d = 4"),
         tuple(Point(x, float(y), float(low), float(high)) for x, y, low, high in points),
+        records=cell.records,
     )

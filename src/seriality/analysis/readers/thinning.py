@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -60,13 +59,14 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def _asked(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, Asked]:
-    greedy = of_record(settings, outcome)
+def _asked(record: RecordLike) -> tuple[str, Asked]:
+    settings, outcome = record.settings, record.outcome
+    greedy = of_record(record)
     kept = int(number(settings["solver"]["solver"]["kept"], 0, TOKENS - 1))
     by_votes = {GREEDY: greedy}
     for name, found in (outcome.get("answering") or {}).items():
         votes = int(number(int(name.removeprefix("votes = ")), *POSITIVE))
-        other = of_record(settings, {**outcome, **found})
+        other = of_record(record, {**outcome, **found})
         by_votes[votes] = replace(other, row=f"kept {kept}, votes {votes}")
     if LENGTH not in greedy.right or TOKENS // (kept + 1) not in by_votes:
         raise ValueError(f"words of {LENGTH} letters, with as many votes as the budget pays for")

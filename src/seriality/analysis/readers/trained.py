@@ -1,5 +1,4 @@
-"""What a trained network answered, read off a record of a grid: right answers by depth, and what they "
-"cost."""
+"""What a trained network answered, read off a record of a grid: right answers by depth, and their cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,8 @@ class Trained:
     """The share of right answers on validation instances of all depths."""
     rates: int = 1
     """Learning rates among which this one was chosen."""
+    record: str = ""
+    """Its id."""
 
     def share(self, depth: int) -> float:
         return self.right[depth] / self.tries
@@ -53,8 +54,8 @@ def cells(records: Sequence[RecordLike], *depths: int) -> tuple[Cells, int]:
     """The trainings of each row at one learning rate, by seed, and how many records were none that was asked
     at these depths."""
 
-    def asked(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Trained:
-        found = of_record(settings, outcome)
+    def asked(record: RecordLike) -> Trained:
+        found = of_record(record)
         if not set(depths) <= set(found.right):
             raise ValueError(f"asked at depths {depths}")
         return found
@@ -78,8 +79,10 @@ def chosen(row: Sequence[Trained]) -> list[Trained]:
     return [replace(each, rates=len(competing)) for each in best]
 
 
-def of_record(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Trained:
-    """A training; ValueError or KeyError if the record is of none."""
+def of_record(record: RecordLike, outcome: Mapping[str, Any] | None = None) -> Trained:
+    """A training, or what its weights said when asked another way; ValueError or KeyError if the record is of
+    none."""
+    settings, outcome = record.settings, record.outcome if outcome is None else outcome
     role, diverged = settings["role"], bool(outcome["diverged"])
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
@@ -98,7 +101,7 @@ def of_record(settings: Mapping[str, Any], outcome: Mapping[str, Any]) -> Traine
     validation = 0.0 if held is None or diverged else sum(held["successes"]) / sum(held["tries"])
     return Trained(
         str(settings["family"]), role, str(settings["row"]), int(settings["seed"]),
-        right, tries.pop(), span, work, training_work, diverged, rate, validation,
+        right, tries.pop(), span, work, training_work, diverged, rate, validation, record=record.id,
     )  # fmt: skip
 
 
@@ -109,13 +112,13 @@ def shares(trained: Iterable[Trained], *depths: int) -> np.ndarray:
 
 def point(x: float, trained: Sequence[Trained], depth: int) -> Point:
     """The mean accuracy of the seeds with its interval; of one seed that over its instances."""
-    found = shares(trained, depth)
+    found, ids = shares(trained, depth), tuple(each.record for each in trained)
     if len(found) > 1:
         mean = student(found, confidence=claims.CONFIDENCE)
-        return Point(x, mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0))
+        return Point(x, mean.estimate, max(mean.low, 0.0), min(mean.high, 1.0), ids)
     right, tries = np.array(trained[0].right[depth]), np.array(trained[0].tries)
     low, high = wilson(right, tries, confidence=claims.CONFIDENCE)
-    return Point(x, float(found[0]), float(low), float(high))
+    return Point(x, float(found[0]), float(low), float(high), ids)
 
 
 def observations(trained: Iterable[Trained]) -> Observations:

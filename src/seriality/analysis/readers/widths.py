@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from ... import claims
-from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, alike, columns, decide, number, parsed
+from ..finding import (
+    COUNT,
+    POSITIVE,
+    Finding,
+    Panel,
+    Point,
+    Series,
+    alike,
+    behind,
+    columns,
+    decide,
+    number,
+    parsed,
+)
 from ..table import RecordLike
 
 LEAST_GROWTH = 1.5
@@ -46,7 +59,8 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     return (Finding("C22", verdict, tuple(_panels(parity, sawtooth, fits)), tuple(notes), unread),)
 
 
-def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, int, dict[str, Any]]:
+def _row(record: RecordLike) -> tuple[str, str, int, dict[str, Any]]:
+    settings, outcome = record.settings, record.outcome
     family, folds = str(settings["family"]), 0
     found: dict[str, Any]
     if family == "trained":
@@ -60,7 +74,7 @@ def _row(settings: dict[str, Any], outcome: dict[str, Any]) -> tuple[str, str, i
         found = dict(columns(outcome, k=POSITIVE, least=POSITIVE, deep=POSITIVE))
     else:
         raise ValueError(f"there is no family {family}")
-    return family, str(settings["row"]), folds, found
+    return family, str(settings["row"]), folds, found | {"record": record.id}
 
 
 def _exact(parity: dict[str, Any] | None, sawtooth: dict[str, Any] | None) -> tuple[bool | None, str]:
@@ -123,7 +137,11 @@ def _panels(parity: dict | None, sawtooth: dict | None, fits: dict) -> list[Pane
             "MAJORITY": "MAJORITY, gates",
         }
         series = tuple(
-            Series(label, tuple(Point(n, y) for n, y in zip(parity["n"], parity[name], strict=True) if y))
+            Series(
+                label,
+                tuple(Point(n, y) for n, y in zip(parity["n"], parity[name], strict=True) if y),
+                records=behind([parity]),
+            )
             for name, label in names.items()
         )
         panels.append(Panel("Parity of n inputs", "n", "width or gates", series, log_y=True))
@@ -132,10 +150,12 @@ def _panels(parity: dict | None, sawtooth: dict | None, fits: dict) -> list[Pane
             Series(
                 "least, one hidden layer",
                 tuple(Point(k, y) for k, y in zip(sawtooth["k"], sawtooth["least"], strict=True)),
+                records=behind([sawtooth]),
             ),
             Series(
                 "k layers of two",
                 tuple(Point(k, y) for k, y in zip(sawtooth["k"], sawtooth["deep"], strict=True)),
+                records=behind([sawtooth]),
             ),
         )
         panels.append(Panel("Sawtooth of 2^k pieces", "k", "units", series, log_y=True))
@@ -152,6 +172,7 @@ def _panels(parity: dict | None, sawtooth: dict | None, fits: dict) -> list[Pane
                         strict=True,
                     )
                 ),
+                records=behind(outcomes),
             )
             for (name, folds), outcomes in fits.items()
             if name == row

@@ -1,0 +1,92 @@
+// The records behind a number, in a dialog: what they have in common, their ids, and the command that shows one.
+
+import { button, data, fill, make, number } from "./dom.js";
+import { keep, onChange } from "./state.js";
+
+const MOST = 300;
+let index = null;
+let starts = [];
+
+function load() {
+  if (index !== null) return;
+  index = data("records-data");
+  let place = 0;
+  starts = index.groups.map((group) => {
+    const start = place;
+    place += group[3].length;
+    return start;
+  });
+}
+
+// "0-4,7" as places.
+export function places(link) {
+  return link.split(",").filter(Boolean).flatMap((part) => {
+    const [first, last = first] = part.split("-").map(Number);
+    return Number.isInteger(first) && Number.isInteger(last) && last - first < 1e6
+      ? Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i) : [];
+  });
+}
+
+export function at(place) {
+  load();
+  let group = starts.findLastIndex((start) => start <= place);
+  if (group === -1) return null;
+  const [study, name, ids, details] = index.groups[group];
+  const within = place - starts[group];
+  if (within >= details.length) return null;
+  const id = ids.slice(within * index.digits, (within + 1) * index.digits);
+  return { study, name, id, detail: index.details[details[within]] };
+}
+
+function shown(link) {
+  const found = places(link);
+  const rows = found.slice(0, MOST).map(at).filter((each) => each !== null);
+  const groups = Map.groupBy
+    ? Map.groupBy(rows, (each) => `${each.study} · ${each.name}`)
+    : rows.reduce((map, each) => {
+      const key = `${each.study} · ${each.name}`;
+      return map.set(key, [...(map.get(key) ?? []), each]);
+    }, new Map());
+  const more = found.length > MOST ? `The first ${MOST} are listed. ` : "";
+  const first = rows.length ? rows[0].id : "ID";
+  return [
+    make("p", {}, `${number(found.length)} record${found.length === 1 ? "" : "s"}. ${more}One of them whole: `,
+      make("code", {}, `seriality record ${first} --store FILE`)),
+    ...[...groups].map(([name, members]) => make("div", {},
+      make("h3", {}, name),
+      make("ul", { class: "ids" }, members.map((each) => make("li", {}, make("code", {}, each.id), ` ${each.detail}`))))),
+  ];
+}
+
+export function link(places, text, attributes = {}) {
+  return make("a", { href: `#?records=${places}`, "data-records": places, ...attributes }, text);
+}
+
+export function start() {
+  const body = make("div", { class: "body" });
+  const dialog = make("dialog", { "aria-labelledby": "records-title", onclose: () => keep({ records: null }) },
+    make("header", {}, make("h2", { id: "records-title" }, "The records behind it"),
+      button("Close", () => dialog.close())),
+    body);
+  document.body.append(dialog);
+  function open(link) {
+    fill(body, shown(link));
+    if (!dialog.open) dialog.showModal();
+    body.scrollTop = 0;
+  }
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-records]");
+    if (target === null) return;
+    event.preventDefault();
+    keep({ records: target.dataset.records });
+    open(target.dataset.records);
+  });
+  document.addEventListener("records", (event) => {
+    keep({ records: event.detail });
+    open(event.detail);
+  });
+  onChange(({ params }) => {
+    if (params.has("records")) open(params.get("records"));
+    else if (dialog.open) dialog.close();
+  });
+}
