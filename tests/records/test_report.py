@@ -6,12 +6,9 @@ What a browser makes of the page is tested in tests/browser.
 import base64
 import hashlib
 import io
-import json
 import re
-from collections import Counter
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
@@ -23,6 +20,8 @@ from seriality.report import table, write
 from seriality.report.summary import plain, summaries
 from seriality.report.terminal import solves
 
+from .reader import Reader
+
 HOSTILE = (
     "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>\x1b[31m\"'"
 )
@@ -32,47 +31,6 @@ def shown(records, width=80):
     console = Console(width=width, no_color=True, file=(text := io.StringIO()))
     console.print(table(records))
     return text.getvalue()
-
-
-class Reader(HTMLParser):
-    """Collects every tag with its attributes, checks that they close in order, and keeps the text."""
-
-    VOID = frozenset({"meta", "img", "link", "br", "input"})
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words, self.scripts = [], Counter(), [], [], []
-        self.feed(page)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("script", "style"):
-            self.scripts.append(data)
-        else:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def data(self, name):
-        """A block of data by its id."""
-        blocks = [each for each in self.scripts if each.startswith(("{", "["))]
-        return json.loads(blocks[["figures-data", "records-data", "demos-data"].index(name)])
 
 
 def test_the_page_holds_the_verdict_the_rule_the_table_and_the_figures(made_up, tmp_path):
