@@ -16,7 +16,7 @@ from rich.console import Console
 
 from seriality.analysis import PAIR_RULE
 from seriality.claims import CLAIMS, TABLE_1
-from seriality.report import table, write
+from seriality.report import as_json, table, write
 from seriality.report.summary import plain, summaries
 from seriality.report.terminal import solves
 
@@ -370,6 +370,26 @@ def test_a_table_without_its_control_says_so(made_up):
 def test_a_table_with_some_rows_short_of_seeds_says_so(made_up):
     records = [each for each in made_up.study() if each.settings["row"] != "MLP" or each.settings["seed"] < 3]
     assert "table1: words, depths 1, 2, 4, 8, 16; 3 to 5 seeds, not all evidence" in shown(records)
+
+
+def test_tables_are_told_as_json_with_the_records_behind_them(made_up):
+    records = made_up.study(seeds=3, rates=(0.001, 0.003))
+    told = json.loads(json.dumps(as_json.tables(records)))
+    (found,) = told["tables"]
+    assert (found["study"], found["claim"], found["verdict"]["status"]) == ("table1", "C01", "undecided")
+    by_row = {row["row"]: row for row in found["families"]["words"]}
+    assert list(by_row) == [row.name for row in TABLE_1]
+    side = by_row["RNN"]["serial"]
+    assert side["reach"] == {"estimate": 16.0, "low": 16.0, "high": 16.0}
+    of_cell = [
+        record
+        for record in records
+        if (record.settings["row"], record.settings["role"]) == ("RNN", "serial")
+        and record.settings["training"]["learning_rate"] == side["learning_rate"]
+    ]
+    assert side["records"] == [record.id for record in of_cell]
+    share = sum(record.outcome["test"]["successes"][0] for record in of_cell) / (3 * 512)
+    assert side["accuracy"]["1"] == pytest.approx(share)
 
 
 def test_without_records_there_is_a_message_and_no_file(tmp_path):
