@@ -19,8 +19,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, BESIDE = "docs", "repository"
 """The folder of the pages, and the folder of the site for what lies outside of it."""
-STAND_INS = {"report.html": "results/table1.html"}
-"""Pages of the site that are made elsewhere, and what stands in their place as long as they are not there."""
 CELL_S = 120
 """How long a cell of a notebook may take."""
 
@@ -191,9 +189,6 @@ def on_files(files: Any, config: Any) -> Any:
             for name, drawing in drawings.items():
                 place = posixpath.join(posixpath.dirname(page_path(at)), name)
                 files.append(File.generated(config, place, content=drawing))
-    for name, instead in STAND_INS.items():
-        if name not in files.src_uris:
-            files.append(File.generated(config, name, abs_src_path=str(ROOT / instead)))
     waiting = [
         target
         for file in files.documentation_pages()

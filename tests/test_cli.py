@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses and how, what Ctrl-C leaves, how it starts."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from seriality import cli
@@ -74,10 +76,39 @@ def test_what_an_executor_cannot_be_is_told_in_one_line(options, said, tmp_path)
 
 
 def test_every_registry_is_listed():
-    for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES, CLAIMS), strict=True):
+    for kind, registry in zip(cli.KINDS, (TASKS, NETWORKS, SOLVERS, STUDIES), strict=True):
         code, out, _ = call("list", kind)
         names = [line for line in out.splitlines() if not line.startswith(" ")]
         assert (code, names) == (0, list(registry))
+        code, out, _ = call("list", kind, "--json")
+        assert (code, [each["name"] for each in json.loads(out)]) == (0, names)
+
+
+def test_the_help_is_a_map_of_every_command():
+    code, out, _ = call("--help")
+    assert code == 0
+    parts = re.split(r"^(\S.*):$", out, flags=re.M)[1:]
+    told = dict(zip(parts[0::2], parts[1::2], strict=True))
+    assert list(told)[-4:] == [cli.MEASURE, cli.TEST, cli.STUDY, cli.LOOK]
+    names = [
+        name
+        for part in (cli.MEASURE, cli.TEST, cli.STUDY, cli.LOOK)
+        for name in re.findall(r"^  (\S+)", told[part], re.M)
+    ]
+    assert sorted(names) == sorted(
+        command.name or command.callback.__name__ for command in cli.app.registered_commands
+    )
+    assert "..." not in out.partition("\n")[2]
+
+
+def test_a_shell_completes_names():
+    for kind, typed, wanted in (
+        ("claim", "c2", [name for name in CLAIMS if name.startswith("C2")]),
+        ("study", "dep", ["depth_of_one", "depth_of_one_small"]),
+        ("task", "w", ["Words"]),
+        ("example", "gpt", ["gpt2"]),
+    ):
+        assert [name for name in cli._names_of(kind)(typed) if not name.startswith("wide")] == wanted
 
 
 @pytest.mark.parametrize(
@@ -255,7 +286,9 @@ def bad_stores(folder):
 
 
 @pytest.mark.parametrize(
-    "command", [("run", "miniature"), ("demo",), ("report",)], ids=lambda words: words[0]
+    "command",
+    [("run", "miniature"), ("demo",), ("report",), ("claims",), ("record", "0")],
+    ids=lambda words: words[0],
 )
 def test_a_bad_store_is_told_in_one_line_and_left_as_it_was(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -357,24 +390,108 @@ def test_a_report_is_written_where_it_is_asked_for(finished):
 
 @pytest.mark.parametrize("command", ["report", "demo"])
 def test_nothing_but_a_report_is_written_over(command, finished):
-    for name in ("a.html", "b_figures/table.svg", "c_figures/table_2.png", "d_figures"):
+    (finished / "a.html").write_text("<!doctype html>\n<svg>mine</svg>")
+    code, out, err = call(command, "--out", "a.html")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'a.html' is there and was not written by seriality" in err
+    assert (finished / "a.html").read_text() == "<!doctype html>\n<svg>mine</svg>"
+
+
+def test_nothing_but_figures_is_written_over(finished):
+    for name in ("b/table.svg", "c/table_2.png", "d"):
         (finished / name).parent.mkdir(exist_ok=True)
-        (finished / name).write_text("<!doctype html>\n<svg>mine</svg>")
-        code, out, err = call(command, "--out", f"{name[0]}.html")
+        (finished / name).write_text("<svg>mine</svg>")
+        code, out, err = call("report", "--out", "page.html", "--figures", name[0])
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert f"'{name}' is there and was not written by seriality" in err
-        assert (finished / name).read_text() == "<!doctype html>\n<svg>mine</svg>"
+        assert f"--figures '{name[0]}': '{name}' is there and was not written by seriality" in err
+        assert (finished / name).read_text() == "<svg>mine</svg>"
         with Store.open_read("seriality.sqlite") as store, pytest.raises(FileExistsError, match=name):
-            write(store.records(), Path(f"{name[0]}.html"))
-    assert not (finished / "b.html").exists()
+            write(store.records(), Path("page.html"), Path(name[0]))
+    assert not (finished / "page.html").exists()
 
 
-def test_what_a_report_does_not_write_may_lie_beside_its_figures(finished):
-    (finished / "page_figures").mkdir()
+def test_figures_are_written_where_they_are_asked_for(finished):
+    (finished / "figures").mkdir()
     for name in ("notes.svg", "table.pdf"):
-        (finished / "page_figures" / name).write_text("mine")
-    assert call("report", "--out", "page.html")[0] == 0
-    assert (finished / "page_figures" / "notes.svg").read_text() == "mine"
+        (finished / "figures" / name).write_text("mine")
+    for _ in range(2):  # over its own
+        stores = ("--store", ROOT / "results" / "table1.sqlite")
+        code, out, _ = call("report", "--out", "page.html", "--figures", "figures", *stores)
+        assert code == 0
+        assert "Report: page.html, figures in figures" in out
+    assert (finished / "figures" / "notes.svg").read_text() == "mine"
+    assert len(list((finished / "figures").glob("*.png"))) == 3
+
+
+def test_stores_may_be_several_and_a_folder_of_them(finished):
+    (finished / "folder").mkdir()
+    with Store.open_read("seriality.sqlite") as store:
+        records = store.records()
+    for name, some in (("one", records[:3]), ("two", records[1:])):
+        with Store(finished / "folder" / f"{name}.sqlite") as store:
+            store.add(some)
+    for stores in (["folder"], ["folder/one.sqlite", "folder/two.sqlite"]):
+        options = [part for store in stores for part in ("--store", store)]
+        code, out, _ = call("report", "--json", "--out", "page.html", *options)
+        assert code == 0
+        (table,) = json.loads(out)["tables"]
+        assert table["facts"]["Records"] == "4 trials"
+    (finished / "empty").mkdir()
+    code, out, err = call("report", "--store", "empty")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'empty' is a folder without stores" in err
+
+
+def test_what_a_run_prints_is_json_if_it_is_asked_for(finished):
+    code, out, _ = call("run", "miniature", "--json")
+    assert code == 0
+    (table,) = json.loads(out)["tables"]
+    assert (table["study"], table["verdict"], table["facts"]["Records"]) == ("miniature", None, "4 trials")
+
+
+def test_every_claim_is_told_with_its_verdict(tmp_path, monkeypatch):
+    code, out, _ = call("claims", "--store", ROOT / "results")
+    assert code == 0
+    assert re.findall(r"^(C\d\d)", out, re.M) == list(CLAIMS)
+    assert re.search(r"^C12 .* supported +thinning", out, re.M)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("claims")
+    assert code == 0
+    assert "26 not yet run" in out
+    assert "there is no seriality.sqlite here" in err
+
+
+def test_one_claim_is_told_whole():
+    code, out, _ = call("claims", "c07", "--store", ROOT / "results" / "exchange.sqlite")
+    assert code == 0
+    flat = " ".join(out.split())
+    claim = CLAIMS["C07"]
+    for said in (
+        claim.statement,
+        "Verdict: contradicted",
+        "seriality run deep_and_wide",
+        "225 records",
+        claim.rule[-1],
+    ):
+        assert " ".join(said.split()) in flat
+    code, out, _ = call("claims", "C07", "--json", "--store", ROOT / "results" / "exchange.sqlite")
+    told = json.loads(out)
+    assert (told["verdict"], told["supports"], len(told["records"])) == ("contradicted", claim.supports, 225)
+    assert told["thresholds"] == dict(claim.thresholds)
+    code, out, err = call("claims", "C27")
+    assert (code, out) == (2, "")
+    assert "unknown claim 'C27'" in err
+
+
+def test_a_record_is_shown_by_the_beginning_of_its_id(finished):
+    with Store.open_read("seriality.sqlite") as store:
+        record = store.records()[0]
+    code, out, _ = call("record", record.id[:12])
+    assert (code, json.loads(out)["settings"]) == (0, record.settings)
+    for id, said in (("", "there is none"), ("zz", "there is none")):
+        code, out, err = call("record", id)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
 
 
 @pytest.mark.parametrize("command", ["report", "demo"])
@@ -401,7 +518,7 @@ def test_no_file_but_a_page_is_written_over(command, finished):
 def test_a_page_is_written_over_by_a_newer_one(finished):
     for _ in range(2):
         assert call("report", "--out", "page.html")[0] == 0
-    assert not [each for each in (finished / "page_figures").iterdir() if each.suffix == ".html"]
+    assert [each.name for each in finished.glob("*.html")] == ["page.html"]
 
 
 def test_a_report_is_written_though_nobody_reads_the_table(finished):
@@ -536,5 +653,13 @@ def test_every_command_is_documented():
         name = command.name or command.callback.__name__
         assert f"`seriality {name}" in text, f"docs/cli.md lacks the command {name}"
         assert call(name, "--help")[0] == 0
-    for option in ("--store", "--out", "--seeds", "--device", "--set", "--depth", "--seed", "--version"):
-        assert f"`{option}" in text, f"docs/cli.md lacks the option {option}"
+    every = {
+        option
+        for command in get_command(cli.app).commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option != "--help"
+    }
+    assert len(every) > 30
+    for option in every | {"--version", "--install-completion"}:
+        assert re.search(rf"`[^`]*{option}\b", text), f"docs/cli.md lacks the option {option}"

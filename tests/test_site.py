@@ -75,7 +75,7 @@ def test_a_broken_link_anchor_or_entry_ends_the_build():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_links_lead_to_files_of_the_repository(page):
     targets = [link[1] for link in hooks.links(page.read_text(encoding="utf-8"))]
-    absent = [each for each in targets if not leads(page.parent / each) and each not in hooks.STAND_INS]
+    absent = [each for each in targets if not leads(page.parent / each)]
     assert absent == []
 
 
@@ -108,10 +108,6 @@ def test_a_file_from_outside_the_docs_is_linked_where_it_stands_in_the_site():
 def test_the_examples_of_the_hooks_hold():
     failed, tried = doctest.testmod(hooks)
     assert (failed, tried > 2) == (0, True)
-
-
-def test_what_stands_in_for_a_page_is_there():
-    assert all((ROOT / instead).is_file() for instead in hooks.STAND_INS.values())
 
 
 # Notebooks
@@ -204,8 +200,9 @@ def test_the_build_warns_of_what_asks_the_network(tmp_path, caplog):
 
 def test_pages_that_are_made_elsewhere_ask_nothing():
     """Those of the docs that are no Markdown."""
-    for file in [*DOCS.rglob("*.html"), *(ROOT / "results").glob("*.html")]:
-        assert hooks.requests(file) == []
+    files = [*DOCS.rglob("*.html")]
+    assert DOCS / "report.html" in files
+    assert [request for file in files for request in hooks.requests(file)] == []
 
 
 # The API

@@ -6,12 +6,9 @@ What a browser makes of the page is tested in tests/browser.
 import base64
 import hashlib
 import io
-import json
 import re
-from collections import Counter
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
@@ -19,9 +16,11 @@ from rich.console import Console
 
 from seriality.analysis import PAIR_RULE
 from seriality.claims import CLAIMS, TABLE_1
-from seriality.report import table, write
+from seriality.report import as_json, table, write
 from seriality.report.summary import plain, summaries
 from seriality.report.terminal import solves
+
+from .reader import Reader
 
 HOSTILE = (
     "</title></svg><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>\x1b[31m\"'"
@@ -32,47 +31,6 @@ def shown(records, width=80):
     console = Console(width=width, no_color=True, file=(text := io.StringIO()))
     console.print(table(records))
     return text.getvalue()
-
-
-class Reader(HTMLParser):
-    """Collects every tag with its attributes, checks that they close in order, and keeps the text."""
-
-    VOID = frozenset({"meta", "img", "link", "br", "input"})
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.words, self.scripts = [], Counter(), [], [], []
-        self.feed(page)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags[tag] += 1
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("script", "style"):
-            self.scripts.append(data)
-        else:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def data(self, name):
-        """A block of data by its id."""
-        blocks = [each for each in self.scripts if each.startswith(("{", "["))]
-        return json.loads(blocks[["figures-data", "records-data", "demos-data"].index(name)])
 
 
 def test_the_page_holds_the_verdict_the_rule_the_table_and_the_figures(made_up, tmp_path):
@@ -412,6 +370,26 @@ def test_a_table_without_its_control_says_so(made_up):
 def test_a_table_with_some_rows_short_of_seeds_says_so(made_up):
     records = [each for each in made_up.study() if each.settings["row"] != "MLP" or each.settings["seed"] < 3]
     assert "table1: words, depths 1, 2, 4, 8, 16; 3 to 5 seeds, not all evidence" in shown(records)
+
+
+def test_tables_are_told_as_json_with_the_records_behind_them(made_up):
+    records = made_up.study(seeds=3, rates=(0.001, 0.003))
+    told = json.loads(json.dumps(as_json.tables(records)))
+    (found,) = told["tables"]
+    assert (found["study"], found["claim"], found["verdict"]["status"]) == ("table1", "C01", "undecided")
+    by_row = {row["row"]: row for row in found["families"]["words"]}
+    assert list(by_row) == [row.name for row in TABLE_1]
+    side = by_row["RNN"]["serial"]
+    assert side["reach"] == {"estimate": 16.0, "low": 16.0, "high": 16.0}
+    of_cell = [
+        record
+        for record in records
+        if (record.settings["row"], record.settings["role"]) == ("RNN", "serial")
+        and record.settings["training"]["learning_rate"] == side["learning_rate"]
+    ]
+    assert side["records"] == [record.id for record in of_cell]
+    share = sum(record.outcome["test"]["successes"][0] for record in of_cell) / (3 * 512)
+    assert side["accuracy"]["1"] == pytest.approx(share)
 
 
 def test_without_records_there_is_a_message_and_no_file(tmp_path):

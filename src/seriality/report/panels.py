@@ -105,7 +105,7 @@ def _ticks(rows: Sequence[dict], axis: str, log: bool) -> dict[str, Any]:
     if all(value == int(value) for value in values) and max(values, default=0) < 1e6:
         return ticks | {"format": ",d"} | ({} if log else {"tickMinStep": 1})
     if min(values, default=0) >= 1e5:
-        return ticks | {"format": "~s"}  # 2M in place of 2000000
+        return ticks | {"format": ".3~s"}  # 2M in place of 2000000
     return ticks | {"format": "~e" if log and min(values, default=1) < 1e-3 else "~g"}
 
 
