@@ -16,7 +16,8 @@ from seriality.store import Store
 RESULTS = Path(__file__).parents[2] / "results"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = (1440, 390)
-THEMES = ("light", "dark")
+VIEWS = ((1440, "light"), (390, "dark"))
+"""Width and theme: what is seen in both is tested in these two."""
 
 
 @pytest.fixture(scope="session")

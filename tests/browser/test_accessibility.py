@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import THEMES, WIDTHS
+from .conftest import VIEWS
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
 PLACES = (
@@ -22,8 +22,7 @@ def faults(page):
     ]
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), VIEWS)
 def test_no_part_has_a_serious_fault(built, visit, theme, width):
     page = visit(built, theme=theme, width=width)
     for place in PLACES:
@@ -35,9 +34,9 @@ def test_no_part_has_a_serious_fault(built, visit, theme, width):
         assert not faults(page), place
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_no_dialog_has_a_serious_fault(built, visit, theme):
-    page = visit(built, theme=theme)
+@pytest.mark.parametrize(("width", "theme"), VIEWS)
+def test_no_dialog_has_a_serious_fault(built, visit, width, theme):
+    page = visit(built, width=width, theme=theme)
     page.locator("#panel-question td button").first.click()
     page.locator("dialog.curve .panel svg").nth(1).wait_for()
     assert not faults(page)

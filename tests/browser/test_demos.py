@@ -1,7 +1,6 @@
 """The demos: what they compute is what the tasks compute, and they answer to mouse, keyboard and the hash."""
 
 import json
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import pytest
 
 from seriality.report.explore import demos
 from seriality.studies.sudoku_oracles import digits_of, duplicates, singles, spread, units
-from seriality.tasks import Billiards, ElementaryAutomaton, Sudoku, monoid
+from seriality.tasks import Billiards, ElementaryAutomaton, Sudoku
 from seriality.tasks.monoids import MONOIDS
 from seriality.tasks.sudoku import OPEN
 
@@ -127,8 +126,6 @@ def test_boards_are_those_of_the_rounds(ask, shipped):
         candidates = ~spread(units(filled, 9), lambda count: count > 0, 9)
         filled = filled | (candidates & singles(candidates, 9))
     assert ask("sudoku", "afterRounds", record, 14) == record["answer"]
-    clues = Sudoku(side=9, rounds=14)
-    assert clues.max_depth >= 14
 
 
 def test_the_recorded_orders_end_as_the_page_says(ask, shipped):
@@ -165,7 +162,6 @@ def test_gates_are_evaluated_as_the_task_does(ask, shipped, name):
 def test_products_are_those_of_the_group(ask, shipped):
     record = shipped["words"]["S5"]
     group = MONOIDS["S5"]()
-    assert monoid is not None
     perms = [ask("words", "permutation", name) for name in group.elements]
     assert len({tuple(each) for each in perms}) == 120
     assert [ask("words", "cycles", each) for each in perms[:30]] == list(group.elements[:30])
@@ -358,4 +354,4 @@ def test_words_by_chain_and_by_tree(built, visit, shipped):
 def test_a_hash_that_makes_no_sense_is_left_alone(built, visit, place):
     page = visit(built, place)
     page.wait_for_timeout(300)
-    partial(page.locator("main").is_visible)()
+    assert page.locator("main > [role=tabpanel]:visible").count() == 1

@@ -6,6 +6,7 @@ What a browser makes of the page is tested in tests/browser.
 import base64
 import hashlib
 import io
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -121,8 +122,8 @@ def test_every_record_has_a_place_and_numbers_name_it(made_up, tmp_path):
     index = read.data("records-data")
     ids = [
         ids[k * index["digits"] : (k + 1) * index["digits"]]
-        for _, _, ids, details in index["groups"]
-        for k in range(len(details))
+        for _, _, ids, runs in index["groups"]
+        for k in range(sum(count for _, _, count in runs))
     ]
     assert len(ids) == len(set(ids)) == len(records)
     assert all(sum(record.id.startswith(id) for record in records) == 1 for id in ids)

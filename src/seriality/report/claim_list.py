@@ -37,9 +37,9 @@ def claim_list(claims: Mapping[str, Standing], made: Figures, index: Index) -> M
             element("h2", "Claims"),
             element(
                 "p",
-                "Every claim of the paper, with what would support it and what contradict it. Rules "
-                "were fixed "
-                "before the runs; verdicts are computed from records alone.",
+                "Every claim of the paper, with what would support it and what contradict it. Rules are "
+                "written before the runs, and where one has changed since, that is told; verdicts are "
+                "computed from records alone.",
                 cls="lead",
             ),
             element("fieldset", element("legend", "Show"), *inputs, cls="choice", id="claim-filter"),

@@ -10,6 +10,7 @@ one depth the rows are set side by side so that equal accuracies stay visible.
 import io
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -57,11 +58,16 @@ def findings(reading: Reading) -> dict[str, alt.TopLevelMixin]:
 
 def for_page(chart: Any) -> dict[str, Any]:
     """The Vega-Lite specification of one panel that is as wide as its place in a page."""
-    if isinstance(chart, alt.LayerChart):
-        chart = chart.properties(width="container")
-    found = _configured(chart).to_dict()
-    del found["config"]["view"], found["background"]
-    return {key: value for key, value in found.items() if key not in ("$schema", "usermeta")}
+    found = chart.to_dict(validate=False)  # to validate takes longer than all else; browsers test the charts
+    del found["$schema"]
+    return found | {"width": "container", "config": _config()}
+
+
+@cache
+def _config() -> dict[str, Any]:
+    """The settings of every chart, without those of its ground, which are the page's."""
+    config = _configured(alt.Chart().mark_point()).to_dict()["config"]
+    return {part: settings for part, settings in config.items() if part != "view"}
 
 
 def together(found: Sequence[analysis.Panel]) -> alt.TopLevelMixin | None:

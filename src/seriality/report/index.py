@@ -1,8 +1,9 @@
 """Where a page shows the records behind a number: every record has a place, and a link names places.
 
-Records are grouped by what they have in common: study, family, role and row. Ids are cut to the shortest
-length at which they are all told apart, as `seriality record` takes them, and what differs within a group is
-seed and learning rate. So 100,000 records take some ten bytes each.
+Records are grouped by what they have in common: study, family, role and row; within a group they are in the
+order of learning rates and seeds, so that what a number is taken from is most often a run of places. Ids are
+cut to the shortest length at which they are all told apart, as `seriality record` takes them. So 100,000
+records take some ten bytes each.
 """
 
 from collections.abc import Iterable
@@ -50,18 +51,22 @@ class Index:
         )
 
     def data(self) -> dict[str, Any]:
-        """All of it, for a script: groups in the order of places, each with its ids one after the other and
-        a number for each record, which is the place of what it differs in among `details`."""
+        """All of it, for a script: groups in the order of places, each with the ids of its records one after
+        the other and with runs of (what they have in common, the first seed, how many seeds from there)."""
         digits = self._digits()
-        details: dict[str, int] = {}
         groups = []
         for (study, name), members in groupby(self._records, lambda each: _order(each)[:2]):
-            ids, differ = [], []
+            ids: list[str] = []
+            runs: list[list[Any]] = []
             for record in members:
-                ids.append(record.id[:digits].ljust(digits))
-                differ.append(details.setdefault(_detail(record), len(details)))
-            groups.append([study, name, plain("".join(ids)), differ])
-        return {"digits": digits, "details": list(details), "groups": groups}
+                ids.append(plain(record.id)[:digits].ljust(digits))
+                kind, seed = _kind(record), _numbers(record.settings)[1]
+                if runs and runs[-1][0] == kind and runs[-1][1] + runs[-1][2] == seed:
+                    runs[-1][2] += 1
+                else:
+                    runs.append([kind, seed, 1])
+            groups.append([study, name, "".join(ids), runs])
+        return {"digits": digits, "groups": groups}
 
     def _digits(self) -> int:
         ids = sorted(record.id for record in self._records)
@@ -72,25 +77,26 @@ def _common(one: str, other: str) -> int:
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 
-def _order(record: Record) -> tuple[str, str, tuple[int, float, str]]:
+def _order(record: Record) -> tuple[str, str, tuple[float, int, str]]:
     settings = record.settings
     names = [plain(settings.get(name, "")) for name in ("family", "role", "row")]
     name = " · ".join(each for each in names if each)[:LONGEST]
     return plain(record.study)[:LONGEST], name, (*_numbers(settings), record.id)
 
 
-def _numbers(settings: dict[str, Any]) -> tuple[int, float]:
+def _numbers(settings: dict[str, Any]) -> tuple[float, int]:
+    """The learning rate, 0 where nothing is trained, and the seed."""
     training = settings.get("training")
     rate = training.get("learning_rate") if isinstance(training, dict) else 0.0
     seed = settings.get("seed")
     return (
-        seed if isinstance(seed, int) and abs(seed) < 2**63 else 0,
         float(rate) if isinstance(rate, int | float) and abs(rate) < 1e300 else 0.0,
+        seed if isinstance(seed, int) and abs(seed) < 2**53 else 0,
     )
 
 
-def _detail(record: Record) -> str:
+def _kind(record: Record) -> str:
     if "failed" in record.settings:
         return "failed"
-    seed, rate = _numbers(record.settings)
-    return f"seed {seed}" + (f", rate {rate:g}" if rate else "")
+    rate, _ = _numbers(record.settings)
+    return f"rate {rate:g}" if rate else ""

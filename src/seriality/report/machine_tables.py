@@ -125,13 +125,17 @@ def _machine(machine: Mapping[str, Any]) -> list[Markup]:
     for precision, value in machine["throughput"].items():
         add(f"products, {precision}, Gop/s", value, 1e9, 1)
     add("outside of products, float32, Gop/s", machine["elementwise"], 1e9, 1)
-    for size, value in machine["bandwidth"].items():
+    for size, value in sorted(machine["bandwidth"].items(), key=_size):
         add(f"bandwidth within {int(size) / 2**20:,.0f} MiB, GB/s", value, 1e9, 1)
-    for width, value in machine["latency"].items():
+    for width, value in sorted(machine["latency"].items(), key=_size):
         add(f"dependent step of width {width}, compiled loop, ns", value, 1e-9, 0)
     add("dependent step that calls a kernel, ns", machine["kernel"], 1e-9, 0)
     add("dispatch from Python, ns", machine["dispatch"], 1e-9, 0)
     return rows
+
+
+def _size(item: tuple[str, Any]) -> int:
+    return int(item[0])
 
 
 def _rows(outcome: Mapping[str, Any]) -> list[Markup]:

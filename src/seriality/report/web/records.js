@@ -13,7 +13,7 @@ function load() {
   let place = 0;
   starts = index.groups.map((group) => {
     const start = place;
-    place += group[3].length;
+    place += group[3].reduce((sum, [, , count]) => sum + count, 0);
     return start;
   });
 }
@@ -31,11 +31,17 @@ export function at(place) {
   load();
   let group = starts.findLastIndex((start) => start <= place);
   if (group === -1) return null;
-  const [study, name, ids, details] = index.groups[group];
+  const [study, name, ids, runs] = index.groups[group];
   const within = place - starts[group];
-  if (within >= details.length) return null;
-  const id = ids.slice(within * index.digits, (within + 1) * index.digits);
-  return { study, name, id, detail: index.details[details[within]] };
+  let before = 0;
+  for (const [kind, seed, count] of runs) {
+    if (within < before + count) {
+      const id = ids.slice(within * index.digits, (within + 1) * index.digits);
+      return { study, name, id, detail: [`seed ${seed + within - before}`, kind].filter(Boolean).join(", ") };
+    }
+    before += count;
+  }
+  return null;
 }
 
 function shown(link) {
