@@ -286,6 +286,14 @@ def test_there_are_programs_with_results():
     assert "# linear: 3n - 3, from n = 16 to 512" in shown
 
 
+def test_the_tests_that_the_page_of_numbers_names_are_there():
+    page = (ROOT / "docs" / "how_the_numbers_were_made.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    written = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
+    assert len(named) >= 4
+    assert [name for name in named if f"def {name}(" not in written] == []
+
+
 def test_the_readme_names_commands():
     assert len([each for each in COMMANDS["README.md"] if each.startswith("seriality ")]) >= 3
 
