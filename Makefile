@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/seriality demo
 
 test: lint
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 2 -rs
 
 lint: $(VENV)/.installed_dev
 	@$(BIN)/ruff check .
@@ -28,6 +28,7 @@ benchmarks: $(VENV)/.installed_benchmarks
 	@$(BIN)/python benchmarks/training.py --keep
 	@$(BIN)/python benchmarks/instances.py --keep
 	@$(BIN)/python benchmarks/records.py --keep
+	@$(BIN)/python benchmarks/page.py --keep
 	@$(BIN)/python benchmarks/executors.py --keep
 	@$(BIN)/python benchmarks/meter.py --keep
 	@$(BIN)/python benchmarks/tasks.py --keep

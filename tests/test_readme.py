@@ -36,7 +36,7 @@ from typer.testing import CliRunner
 from seriality.cli import EXECUTORS, KINDS, USAGE, app
 from seriality.machine_command import Found, shown
 from seriality.meter.examples import EXAMPLES
-from seriality.report import explore, script
+from seriality.report import explore, script, standings
 from seriality.report.page import page, save_figures
 from seriality.report.summary import readings
 from seriality.store import Record, Store, digest
@@ -329,19 +329,32 @@ def test_the_published_figures_are_what_the_records_say(name, figures, told_in, 
         assert f"{drawing})" in (ROOT / told_in).read_text(encoding="utf-8")
 
 
-def test_the_published_page_is_what_the_records_say():
-    """To the last sign, but for the charting library that is embedded."""
+def published():
+    """The records of every store under results/."""
     records = []
     for path in sorted((ROOT / "results").glob("*.sqlite")):
         with Store.open_read(path) as store:
             records += store.records()
+    return records
+
+
+def test_the_published_page_is_what_the_records_say():
+    """To the last sign, but for the charting library that is embedded."""
 
     def ours(text):
         return text.replace(script.charts(), "").replace(script.digest(script.charts()), "")
 
-    published = (ROOT / "docs" / "report.html").read_text(encoding="utf-8")
-    assert ours(published) == ours(page(records))
-    assert len(published.encode()) < 5e6
+    told = (ROOT / "docs" / "report.html").read_text(encoding="utf-8")
+    assert ours(told) == ours(page(published()))
+    assert len(told.encode()) < 5e6
+
+
+def test_the_readme_counts_the_verdicts_as_the_records_do():
+    found = [standing.status for standing in standings(published()).values()]
+    said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    told = [f"{found.count(status)} {status}" for status in ("supported", "contradicted", "undecided")]
+    assert f"{', '.join(told)}. The other twelve are not yet run." in said
+    assert (len(found), found.count("not yet run")) == (26, 12)
 
 
 def test_what_the_demos_show_is_what_the_records_say():
