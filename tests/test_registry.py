@@ -162,7 +162,7 @@ BROKEN = {
         "gone": (":gone", "cannot be loaded: AttributeError"),
         "number": (":number", "is no seriality.study.Study"),
         "renamed": (":renamed", "is the study 'letters'; the entry point must have its name"),
-        "unclaimed": (":unclaimed", "bears on C99, which are no claims; `seriality list claims` shows them"),
+        "unclaimed": (":unclaimed", "bears on C99, which are no claims; `seriality claims` shows them"),
         "astray": (":astray", "lists trials of the study letters; write 'astray' as their first argument"),
         "odd": (":odd", "lists trials that are neither seriality.study.Trial nor "),
         "breaking": (":breaking", "cannot be loaded: RuntimeError: no luck"),

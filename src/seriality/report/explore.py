@@ -22,22 +22,19 @@ DEMOS = {
         "Where is a ball after some seconds? Alone, one formula tells. Among five, each collision turns what "
         "the last ones left.",
         "This is one instance of Billiards with its motion as recorded, certified event by event. That "
-        "random "
-        "discs are serial is not a theorem: no shortcut is known.",
+        "random discs are serial is not a theorem: no shortcut is known.",
     ),
     "cells": (
         "Rule 110 and Rule 90",
         "Each row follows from the one above, three cells at a time. Under Rule 90 any row is a sum of "
-        "cells of "
-        "the first; under Rule 110 none such is known.",
+        "cells of the first; under Rule 110 none such is known.",
         "Rule 110 is P-complete to predict. On a ring of 48 cells nothing is: the demo shows the rules, not "
         "their hardness.",
     ),
     "sudoku": (
         "Sudoku",
         "Some grids need many rounds of simple reasoning, each of which needs the one before. In which "
-        "order is "
-        "a network of few rounds to fill them?",
+        "order is a network of few rounds to fill them?",
         "One grid of 14 rounds. How often each order solves such grids is claim C17, which was "
         "measured on many.",
     ),

@@ -21,9 +21,8 @@ RATE = (0.0, 1e24)
 def machine_tables(records: Sequence[Record], read: Sequence[Reading], made: Figures, index: Index) -> Markup:
     """What the records of the study `machine` say of the machine that made them."""
     said = (
-        "A parallel program takes work ÷ throughput, a serial one span × latency. What are the two "
-        "here, and does "
-        "the sum predict the time?"
+        "A parallel program takes work ÷ throughput, a serial one span × latency. What are the two here, "
+        "and does the sum predict the time?"
     )
     head = (element("h2", "Machine"), element("p", said, cls="lead"))
     first = _first(records)

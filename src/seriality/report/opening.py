@@ -22,8 +22,7 @@ ACCURACY = (
     f"Marks are means over seeds, small dots single seeds; bars span the {RULE.confidence:.0%} Wilson "
     f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards a solver is right. At each "
     "depth the marks stand side by side. If the paper is right, the serial task parts the rows and the "
-    "control "
-    "does not.",
+    "control does not.",
 )
 REACH = (
     "Reach against metered span.",
@@ -92,7 +91,7 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
         element(
             "tr",
             element("th", members[0].name, scope="row"),
-            element("td", _span(members)),
+            element("td", span(members[0])),
             element(
                 "td",
                 _paper(
@@ -124,11 +123,9 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
     )
     key = (
         "Press a cell for its curve. Reach: the largest depth up to which at least "
-        f"{RULE.accuracy:.0%} of test answers are right, the median of the seeds with its interval "
-        "where that "
+        f"{RULE.accuracy:.0%} of test answers are right, the median of the seeds with its interval where it "
         "has a width; beside it the reach on the control, a twin with a shortcut. A no counts only where the "
-        "control is solved. Span: metered, as a function of the input length n. Paper: what Table 1 of the "
-        "paper says."
+        "control is solved. Span: metered, as a function of the input length n. Paper: what its Table 1 says."
     )
     lines = [panel for line in panels for panel in line]
     reach = [panel for line in figures.panels_of(summary, figures.reach, made.link) for panel in line]
@@ -151,11 +148,6 @@ def _places(panels: Sequence[Sequence[object]]) -> list[str]:
     return found
 
 
-def _span(members: Sequence[Row]) -> str:
-    """The span of a row; where families differ, that of the first."""
-    return span(members[0])
-
-
 def _paper(measured: str, said: bool) -> Markup:
     return join((measured, " ", element("small", f"paper: {'yes' if said else 'no'}")))
 
@@ -163,7 +155,7 @@ def _paper(measured: str, said: bool) -> Markup:
 def _cell(row: Row, curve: str) -> Markup:
     if row.serial is None and row.control is None:
         return element("span", "not run")
-    of = f" of {max(_side.max_depth for _side in (row.serial, row.control) if _side)}"
+    of = f" of {max(side.max_depth for side in (row.serial, row.control) if side)}"
     label = f"Curve of {row.name} on {plain(row.family)}"
     return join(
         (

@@ -26,11 +26,9 @@ def span_map(found: Sequence[Summary], spans: Mapping[str, Mapping[str, Any]], i
                     key = (_law(task, role, spans), plain(task), role)
                     cells.setdefault(key, {}).setdefault(law, []).append(_cell(summary, row, side, index))
     said = (
-        "Is a solver's span enough for the task's? Lines are tasks, by how the span of the best "
-        "algorithm known "
-        "grows with depth; columns are solvers, by how their metered span grows with the length of the "
-        "input. "
-        f"In each cell: reach of the largest depth asked, by the rule of claim C01 "
+        "Is a solver's span enough for the task's? Lines are tasks, by how the span of the best algorithm "
+        "known grows with depth; columns are solvers, by how their metered span grows with the length of "
+        "the input. In each cell: reach of the largest depth asked, by the rule of claim C01 "
         f"({RULE.accuracy:.0%} right)."
     )
     if not cells:
@@ -63,13 +61,10 @@ def span_map(found: Sequence[Summary], spans: Mapping[str, Mapping[str, Any]], i
             table(names, rows, caption="Measured reach by the span of the task and of the solver"),
             element(
                 "p",
-                "Green: the largest depth, by all of the interval; red: not even the smallest. A "
-                "task's span is "
-                "an upper bound: that of the best algorithm in this package, declared in closed form "
-                "and metered "
-                "in its tests, for the dials of the list of tasks. A solver that falls short was not "
-                "taught in "
-                "the steps given; that alone does not say that it cannot.",
+                "Green: the largest depth, by all of the interval; red: not even the smallest. A task's "
+                "span is an upper bound: that of the best algorithm in this package, declared in closed "
+                "form and metered in its tests, for the dials of the list of tasks. A solver that falls "
+                "short was not taught in the steps given; that alone does not say that it cannot.",
                 cls="note",
             ),
         )

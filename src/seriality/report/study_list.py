@@ -30,13 +30,11 @@ if TYPE_CHECKING:
 
 PAIRS = (
     "Every serial task beside its control.",
-    "One solver, whose work and span are the same at every depth of a task; the table gives both for "
-    "the control. "
-    f"Marks are means over seeds, small dots single seeds, bars the {RULE.confidence:.0%} Wilson "
-    "intervals of all "
-    f"seeds. From the dashed line, {RULE.accuracy:.0%}, upwards the solver is right. Training came to "
-    "the depths "
-    "beyond the reach late or hardly at all: how high the marks stand there is no measure of anything.",
+    "One solver, whose work and span are the same at every depth of a task; the table gives both for the "
+    f"control. Marks are means over seeds, small dots single seeds, bars the {RULE.confidence:.0%} Wilson "
+    f"intervals of all seeds. From the dashed line, {RULE.accuracy:.0%}, upwards the solver is right. "
+    "Training came to the depths beyond the reach late or hardly at all: how high the marks stand there is "
+    "no measure of anything.",
 )
 
 

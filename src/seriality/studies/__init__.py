@@ -46,7 +46,7 @@ def _fault(name: str, found: Any) -> str:
     if found.name != name:
         return f"is the study {found.name!r}; the entry point must have its name"
     if unknown := [claim for claim in found.claims if claim not in CLAIMS]:
-        return f"bears on {', '.join(unknown)}, which are no claims; `seriality list claims` shows them"
+        return f"bears on {', '.join(unknown)}, which are no claims; `seriality claims` shows them"
     trials = found.trials(found.seeds)
     if not all(isinstance(trial, Trial | Experiment) for trial in trials):
         return "lists trials that are neither seriality.study.Trial nor seriality.study.Experiment"
