@@ -64,6 +64,11 @@ def write(records: Sequence[Record], out: Path, figures_in: Path | None = None) 
 def save_figures(records: Sequence[Record], folder: Path) -> list[Path]:
     """Write every figure as SVG and PNG; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
+    return [path for name, chart in charts(records).items() for path in figures.save(chart, folder / name)]
+
+
+def charts(records: Sequence[Record]) -> dict[str, Any]:
+    """Every figure as a chart, by the name of its file."""
     charts: dict[str, Any] = {}
     found = summaries(records)
     for place, summary in enumerate(found):
@@ -73,7 +78,7 @@ def save_figures(records: Sequence[Record], folder: Path) -> list[Path]:
         for claim, chart in figures.findings(reading).items():
             again = sum(name.startswith(claim) for name in charts)
             charts[f"{claim}_{again + 1}" if again else claim] = chart
-    return [path for name, chart in charts.items() for path in figures.save(chart, folder / name)]
+    return charts
 
 
 def in_the_way(out: Path, figures_in: Path | None = None) -> Path | None:
