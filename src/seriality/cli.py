@@ -637,6 +637,14 @@ def claims(
             _print_json(as_json.claims(found) if chosen is None else as_json.claim(found[chosen]))
         else:
             _print_rich(every(found) if chosen is None else whole(found[chosen]))
+        ran = any(each.records for each in (found.values() if chosen is None else [found[chosen]]))
+        if store is None and not ran and STORE.exists():
+            _tell(f"these are the records of {STORE} alone; --store names others, such as results")
+        if chosen is not None and found[chosen].records and not json:
+            named = " ".join(f"--store {shlex.quote(str(path))}" for path in store or [])
+            typer.echo(
+                f"\nOne of its records: seriality record {found[chosen].records[0][:8]} {named}".rstrip()
+            )
 
     _carry_out(work)
 
@@ -653,8 +661,10 @@ def record(
         found = [each for each in records if id and each.id.startswith(id)]
         if len(found) != 1:
             near = ", ".join(each.id for each in found[:3])
-            what = f"{len(found)} records begin so: {near}, …; type more of it" if found else "there is none"
-            _fail(f"record {id!r}: {what}; `seriality claims C01 --json` tells ids")
+            where = ", ".join(map(str, store or [STORE]))
+            what = f"{len(found)} records begin so: {near}, …; type more of it"
+            none = f"there is none in {where}; --store names other records, such as results"
+            _fail(f"record {id!r}: {what if found else none}")
         _print_object(found[0])
 
     _carry_out(work)

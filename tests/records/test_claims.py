@@ -1,5 +1,6 @@
 """The claims: their rule says the thresholds it is applied with, and Table 1 is the paper's."""
 
+import re
 from pathlib import Path
 
 from seriality import claims
@@ -16,6 +17,8 @@ def test_every_claim_is_listed_under_its_id_with_what_would_decide_it():
             assert said.endswith(".")
         assert bool(claim.rule) == bool(claim.study) == bool(claim.thresholds)
         assert claim.seeds >= claims.SEEDS
+        for page in re.findall(r"docs/\w+\.md", claim.caveat):
+            assert id in (RESULTS.parent / page).read_text(encoding="utf-8")
 
 
 def test_the_rules_say_the_thresholds_that_are_listed():

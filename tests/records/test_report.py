@@ -306,7 +306,7 @@ def test_several_studies_stand_apart_with_that_of_the_claim_first(made_up, tmp_p
 def test_a_rule_that_has_changed_since_is_not_called_fixed(made_up, tmp_path):
     records = made_up.study()
     page, *_ = write(records, tmp_path / "report.html")
-    fixed = "The decision rule in full, fixed before the run"
+    fixed = "The decision rule in full, whose digest the records hold"
     assert fixed in Reader(page.read_text(encoding="utf-8")).text
     records[0] = replace(records[0], provenance=records[0].provenance | {"rules": {"C01": "another"}})
     page, *_ = write(records, tmp_path / "report.html")

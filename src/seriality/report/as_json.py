@@ -35,6 +35,7 @@ def claim(standing: Standing) -> dict[str, Any]:
         "control": of.control,
         "thresholds": dict(of.thresholds),
         "seeds": of.seeds,
+        "caveat": of.caveat,
         "study": of.study or None,
         "rule": list(of.rule),
         "verdict": standing.status,

@@ -65,6 +65,7 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
             ("Control", claim.control),
             ("Thresholds", "; ".join(f"{what} {value:g}" for what, value in claim.thresholds)),
             ("Seeds, at least", str(claim.seeds)),
+            ("To hold against it", claim.caveat),
         )
     )
     reasons = items(map(plain, standing.reasons), cls="reasons")
@@ -97,7 +98,7 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
     return element(
         "details",
         head,
-        element("div", *parts, facts, *findings, *rule, cls="inside"),
+        element("div", *parts, facts, *rule, *findings, cls="inside"),
         id=f"claim-{claim.id}",
         cls=f"claim {kind}",
         data_status=standing.status,
@@ -114,7 +115,7 @@ def _fixed(standing: Standing) -> str:
         return "The decision rule"
     if other:
         return f"The decision rule as it is now; it was another for {count(other, 'record')}"
-    return "The decision rule in full, fixed before the run"
+    return "The decision rule in full, whose digest the records hold"
 
 
 def _finding(reading: Reading, finding: Finding, standing: Standing, made: Figures) -> Markup:

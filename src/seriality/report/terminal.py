@@ -248,12 +248,15 @@ def claim(standing: Standing) -> RenderableType:
         ("Control", of.control),
         ("Thresholds", "; ".join(f"{what} {value:g}" for what, value in of.thresholds)),
         ("Seeds, at least", str(of.seeds)),
+        ("Hold against it", of.caveat),
         ("Run it again", standing.command or "no study tests it yet"),
         ("Records", _ids(standing.records)),
     ):
         if said:
             terms.add_row(name, Text(said))
     parts += [Text(), terms]
+    if of.rule:
+        parts += [Text(), Text("The rule:", style="bold"), *(Text(f"- {each}") for each in of.rule)]
     for reading, finding in standing.findings:
         parts += [Text(), Text(f"By the records of {reading.study}:", style="bold")]
         for panel in finding.panels:
@@ -262,8 +265,6 @@ def claim(standing: Standing) -> RenderableType:
         parts += [Text(plain(note), style="dim") for note in finding.notes]
     if standing.table is not None:
         parts += [Text(), *_study(standing.table)]
-    if of.rule:
-        parts += [Text(), Text("The rule:", style="bold"), *(Text(f"- {each}") for each in of.rule)]
     return Group(*parts)
 
 
