@@ -117,8 +117,6 @@ async function download(name, panels, kind) {
   }
 }
 
-const SHOWN = { low: "low", high: "high", x: "x", y: "y" };
-
 // The numbers of a figure, a line each, with the records behind it.
 export function numbers(panels) {
   return panels.map((spec) => {
@@ -128,7 +126,7 @@ export function numbers(panels) {
     const told = (value) => (typeof value === "number" ? Number(value.toPrecision(5)).toString() : value ?? "");
     return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": titleOf(spec) },
       make("table", {}, make("caption", {}, titleOf(spec)),
-        make("thead", {}, make("tr", {}, names.map((name) => make("th", { scope: "col" }, SHOWN[name] ?? name)),
+        make("thead", {}, make("tr", {}, names.map((name) => make("th", { scope: "col" }, name)),
           make("th", { scope: "col" }, "records"))),
         make("tbody", {}, rows.map((row) => make("tr", {},
           names.map((name) => make("td", {}, told(row[name]))),
