@@ -474,10 +474,25 @@ def test_one_claim_is_told_whole():
         claim.rule[-1],
     ):
         assert " ".join(said.split()) in flat
+    assert flat.count("✓ seen") == 2
+    assert "✗ not so wide circuits gain -11.7% (-31.9% to +8.5%)" in flat
+    assert "✓ control holds the best model is 98.9% right" in flat
+    assert "span 284: 1.01e+06: 0.9945" not in flat
+    code, out, _ = call("claims", "C07", "--curves", "--store", ROOT / "results" / "exchange.sqlite")
+    assert "span 284: 1.01e+06: 0.9945" in " ".join(out.split())
     code, out, _ = call("claims", "C07", "--json", "--store", ROOT / "results" / "exchange.sqlite")
     told = json.loads(out)
     assert (told["verdict"], told["supports"], len(told["records"])) == ("contradicted", claim.supports, 225)
     assert told["thresholds"] == dict(claim.thresholds)
+    assert [part["seen"] for part in told["parts"]] == [True, False, True, True]
+    points = [
+        point
+        for panel in told["findings"][0]["panels"]
+        for series in panel["series"]
+        for point in series["points"]
+    ]
+    assert len(points) > 50
+    assert all(point["records"] and set(point["records"]) <= set(told["records"]) for point in points)
     code, out, err = call("claims", "C27")
     assert (code, out) == (2, "")
     assert "unknown claim 'C27'" in err

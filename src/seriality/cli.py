@@ -218,7 +218,7 @@ def demo(
 
     def work(stop: _Stop) -> None:
         _check_out(out, [store])
-        _report(_run("demo", store, seeds, device, stop), out, None, json)
+        _report(_run("demo", store, seeds, device, stop), out, None, [store] * (store != STORE), json)
 
     _carry_out(
         work,
@@ -604,7 +604,7 @@ def report(
         if not records:
             named = ", ".join(map(repr, map(str, paths)))
             _fail(f"store {named} holds no records yet; `seriality demo` makes some", code=1)
-        _report(records, out, figures, json)
+        _report(records, out, figures, store or [], json)
 
     _carry_out(work)
 
@@ -615,6 +615,9 @@ def claims(
         str | None,
         typer.Argument(help="A claim's id, such as C07; all if absent.", autocompletion=_names_of("claim")),
     ] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Of one claim print the numbers of every curve too.")
+    ] = False,
     store: StoresOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -636,7 +639,7 @@ def claims(
         if json:
             _print_json(as_json.claims(found) if chosen is None else as_json.claim(found[chosen]))
         else:
-            _print_rich(every(found) if chosen is None else whole(found[chosen]))
+            _print_rich(every(found) if chosen is None else whole(found[chosen], curves=curves))
         ran = any(each.records for each in (found.values() if chosen is None else [found[chosen]]))
         if store is None and not ran and STORE.exists():
             _tell(f"these are the records of {STORE} alone; --store names others, such as results")
@@ -915,12 +918,14 @@ def _is_same(one: Path, other: str) -> bool:
     return False
 
 
-def _report(records: "list[Record]", out: Path, figures: Path | None, is_json: bool) -> None:
+def _report(
+    records: "list[Record]", out: Path, figures: Path | None, stores: "list[Path]", is_json: bool
+) -> None:
     """Write the page, then print the table, which whoever reads may cut short."""
     from .report import write
 
     try:
-        page, *drawn = write(records, out, figures)
+        page, *drawn = write(records, out, figures, stores)
     except OSError as error:
         _fail(
             f"report {str(out)!r} cannot be written ({error.strerror or error}); the records are safe: "

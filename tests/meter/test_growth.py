@@ -117,6 +117,19 @@ def test_what_is_no_span_is_refused(spans):
         inspect.unwrap(growth)(spans)  # what a user meets, whose annotations are not checked
 
 
+def test_a_program_that_is_not_given_by_size_is_told_how():
+    def rnn(w, xs):
+        return xs @ w
+
+    w, xs = jax.ShapeDtypeStruct((4, 4), "float32"), jax.ShapeDtypeStruct((8, 4), "float32")
+    asked = inspect.unwrap(growth)
+    for arguments in ((rnn, w, xs), (rnn, w), (rnn,), (jnp.cos,), (lambda n: (w, xs),), (lambda n: rnn,)):
+        with pytest.raises(TypeError, match=r"growth\(lambda n: \(fn, jax\.ShapeDtypeStruct"):
+            asked(*arguments)
+    with pytest.raises(TypeError, match=r"sizes=\(16, 32, 64, 128\)"):
+        asked(lambda n: (jnp.cos, xs), sizes=(1.5, 2, 3))
+
+
 def test_too_few_lengths_are_an_error():
     with pytest.raises(ValueError, match="at least 3"):
         growth({16: 1, 32: 2})

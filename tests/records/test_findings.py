@@ -416,7 +416,7 @@ CASES = [
         at_512(0.049),
         of(family="normal directions", row="Li-Yan"),
         "undecided",
-        "a control fails: Li & Yan's coefficients grow 4.9 times only",
+        "a control fails: the error of Li & Yan's coefficients grows 4.9 times with directions",
     ),
     ("sampler_error", at_512(0.051), of(family="normal directions", row="Li-Yan"), "supported", ""),
     # C16: of 1,000 seeds 531 are above one half by Wilson's interval, 530 are not
@@ -478,7 +478,7 @@ CASES = [
         solved(80),
         of(**EASY, row="most confident first, d = 4"),
         "undecided",
-        "a control fails: of grids of one round an order solves 80% only",
+        "a control fails: of grids of one round every order solves at least 80%",
     ),
     ("sudoku_orders", solved(80), of(**EASY, row="Gaussian, d = 4"), "undecided", "a control fails"),
     ("sudoku_orders", solved(80), of(**EASY, row="by margin, d = 4"), "undecided", "a control fails"),
@@ -564,7 +564,7 @@ CASES = [
         put(fits=[0, 0, 1, 0, *[4] * 5]),
         of(**TRAINED, row="1 hidden", folds=4, seed=2),
         "undecided",
-        "a control fails: one hidden layer fits with fewer units than it can: 8 units at k = 4",
+        "a control fails: fits of one hidden layer with fewer units than any has: 8 units at k = 4",
     ),
     ("widths", put(fits=[1, *[4] * 8]), of(**TRAINED, row="1 hidden", folds=2), "undecided", "2 units"),
     # C14: steps that help, of judged rows, of shown ones, and of some seeds
@@ -1007,6 +1007,8 @@ def test_the_table_of_decisions(supporting, missing, controls, status):
     assert found.reasons
     if False in controls:
         assert found.reasons == ("a control fails: control 1",)
+    assert [part.seen for part in found.parts] == [*supporting, *controls]
+    assert [part.control for part in found.parts] == [False] * len(supporting) + [True] * len(controls)
 
 
 # Rules and constants

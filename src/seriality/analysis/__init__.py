@@ -5,6 +5,7 @@ from .crossing import Crossing as Crossing
 from .crossing import crossing as crossing
 from .exchange import Band as Band
 from .exchange import ExchangeRate as ExchangeRate
+from .finding import FAULT as FAULT
 from .finding import Finding as Finding
 from .finding import Panel as Panel
 from .finding import Point as Point
@@ -26,6 +27,7 @@ from .table import CONTROL as CONTROL
 from .table import PAIR_RULE as PAIR_RULE
 from .table import SERIAL as SERIAL
 from .table import UNJUDGED as UNJUDGED
+from .table import Part as Part
 from .table import Row as Row
 from .table import Rule as Rule
 from .table import Run as Run

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .table import RecordLike, Verdict
+from .table import Part, RecordLike, Verdict
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
+FAULT = "a control fails: "
+"""What a reason that is a control begins with."""
 
 
 @dataclass(frozen=True)
@@ -132,19 +134,23 @@ def decide(
 
     Contradicted if one of them is False. Supported if all are True, all controls hold and no record is
     missing. Undecided otherwise, and if a control fails whatever else was seen: the instrument is then at
-    fault.
+    fault. Words are such that they can be read whether the thing was seen or not.
     """
+    parts = (
+        *(Part(seen, said) for seen, said in supporting),
+        *(Part(bool(holds), said, control=True) for holds, said in controls),
+    )
     faults = [said for holds, said in controls if not holds]
     if faults:
-        return Verdict(UNDECIDED, tuple(f"a control fails: {said}" for said in faults))
+        return Verdict(UNDECIDED, tuple(f"{FAULT}{said}" for said in faults), parts)
     against = [said for seen, said in supporting if seen is False]
     if against:
-        return Verdict(CONTRADICTED, tuple(against))
+        return Verdict(CONTRADICTED, tuple(against), parts)
     open_ = [said for seen, said in supporting if seen is None]
     if missing:
         open_.append(
             f"{missing:,} trial{' of the study is' if missing == 1 else 's of the study are'} missing"
         )
     if open_ or not supporting:
-        return Verdict(UNDECIDED, tuple(open_) or ("no records",))
-    return Verdict(SUPPORTED, tuple(said for _, said in supporting))
+        return Verdict(UNDECIDED, tuple(open_) or ("no records",), parts)
+    return Verdict(SUPPORTED, tuple(said for _, said in supporting), parts)

@@ -188,11 +188,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One thing that a rule asks for: whether it was seen (None where that is open), and the numbers."""
+
+    seen: bool | None
+    said: str
+    control: bool = False
+    """Whether it is about the instrument, not about the claim."""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What the records say of the claim: "supported", "contradicted" or "undecided", and why."""
+    """What the records say of the claim: "supported", "contradicted" or "undecided", and why.
+
+    `parts` are all that the rule asks for, those that did not decide too; none of a table, whose rows say it.
+    """
 
     status: str
     reasons: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
 
 
 def read(records: Iterable[RecordLike], *, rule: Rule) -> tuple[list[Run], int]:

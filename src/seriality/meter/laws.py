@@ -9,6 +9,7 @@ finitely many sizes; `Scaling.reading` says what would follow if the law held fo
 that it names.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +32,10 @@ Law = Literal[
 """Of the leading term. quadratic is the polynomial of degree 2, polynomial one of degree 3 or 4."""
 
 SIZES = (16, 32, 64, 128, 256, 512)
+CONVENTION = (
+    "growth takes a function of the size n that gives a function with its arguments, "
+    "growth(lambda n: (fn, jax.ShapeDtypeStruct((n,), 'float32'))), or a Measurement"
+)
 
 
 @dataclass(frozen=True)
@@ -180,14 +185,15 @@ def growth(program_at: Values) -> Growth: ...
 def growth(program_at: ProgramAt, sizes: Sequence[int] = ..., **options: Any) -> Scaling: ...
 
 
-def growth(program_at: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Growth | Scaling:
+def growth(program_at: Any, sizes: Any = SIZES, *arguments: Any, **options: Any) -> Growth | Scaling:
     """The laws by which a program grows, or that of spans measured at three lengths or more.
 
     `program_at(n)` gives the program of size n and its arguments, as in `(fn, *args)`, to which `measure` is
     applied with the `options`, or a `Measurement`. In place of it, spans by length, as in {16: 97, 32: 193}.
     A geometric grid of sizes tells laws apart best.
 
-    Raises TypeError for spans that are not whole numbers by length; ValueError for fewer than three lengths,
+    Raises TypeError for anything else, such as `growth(fn, *args)`, and for spans that are not whole numbers
+    by length; ValueError for fewer than three lengths,
     a length below 1, or two spans for one length.
 
     >>> print(growth({16: 97, 32: 193, 64: 385, 128: 769}))
@@ -202,6 +208,8 @@ def growth(program_at: Any, sizes: Sequence[int] = SIZES, **options: Any) -> Gro
     re-associated span logarithmic: 4 log2 n, from n = 16 to 512
     reading: in TC1, if the law holds for all n, at fixed precision, uniformly
     """
+    if arguments:
+        raise TypeError(f"{2 + len(arguments)} arguments without a name. {CONVENTION}")
     if callable(program_at):
         return _scaling(cast(ProgramAt, program_at), sizes, options)
     spans = program_at
@@ -285,17 +293,19 @@ def _text(coefficients: list[Fraction], family: _Family) -> str:
 
 def _scaling(program_at: ProgramAt, sizes: Sequence[int], options: Mapping[str, Any]) -> Scaling:
     """Measure a program at all sizes."""
-    if not isinstance(sizes, Iterable):
-        raise TypeError(f"sizes={sizes!r}; allowed are three sizes or more, as in sizes=(16, 32, 64, 128)")
+    if not isinstance(sizes, Iterable) or not all(isinstance(n, Integral) for n in sizes):
+        raise TypeError(
+            f"sizes={sizes!r}; allowed are three whole numbers or more, as in sizes=(16, 32, 64, 128). "
+            f"{CONVENTION}"
+        )
+    if not _takes_one(program_at):
+        raise TypeError(f"{program_at!r} does not take one size. {CONVENTION}")
     found = []
     for n in sorted(sizes):
         program = program_at(n)
         if not isinstance(program, Measurement):
             if not isinstance(program, tuple) or not program or not callable(program[0]):
-                raise TypeError(
-                    f"at n = {n} the program is {program!r}; allowed is a function with its arguments, "
-                    "growth(lambda n: (fn, jax.ShapeDtypeStruct((n,), 'float32'))), or a Measurement"
-                )
+                raise TypeError(f"at n = {n} the program is {program!r}. {CONVENTION}")
             program = measure(*program, **options)
         found.append((n, program))
     shorter = {n: each.span_reassociated for n, each in found}
@@ -307,6 +317,16 @@ def _scaling(program_at: ProgramAt, sizes: Sequence[int], options: Mapping[str, 
         _degree([(n, each.log2_degree) for n, each in found]),
         tuple(found),
     )
+
+
+def _takes_one(program_at: ProgramAt) -> bool:
+    try:
+        inspect.signature(program_at).bind(SIZES[0])
+    except TypeError:
+        return False
+    except ValueError:  # a function in C may have no signature
+        return True
+    return True
 
 
 def _degree(values: Sequence[tuple[int, float | None]]) -> Literal["shortcut", "serial", "unknown"]:

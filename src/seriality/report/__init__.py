@@ -12,15 +12,17 @@ from .terminal import claims as claims
 from .terminal import table as table
 
 
-def write(records: Sequence[Record], out: Path, figures_in: Path | None = None) -> list[Path]:
+def write(
+    records: Sequence[Record], out: Path, figures_in: Path | None = None, stores: Sequence[Path] = ()
+) -> list[Path]:
     """Write the page at `out`, and its figures as SVG and PNG into a folder if one is named; the paths
-    written, the page first.
+    written, the page first. The page says that `stores` hold the records.
 
     ValueError if there are no records, FileExistsError if something else is `in_the_way`.
     """
     from .page import write  # Altair takes a while to import, and the terminal's table does without
 
-    return write(records, out, figures_in)
+    return write(records, out, figures_in, stores)
 
 
 def in_the_way(out: Path, figures_in: Path | None = None) -> Path | None:

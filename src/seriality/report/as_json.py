@@ -39,7 +39,8 @@ def claim(standing: Standing) -> dict[str, Any]:
         "study": of.study or None,
         "rule": list(of.rule),
         "verdict": standing.status,
-        "reasons": list(standing.reasons),
+        "reasons": list(standing.verdict.reasons) if standing.verdict else [],
+        "parts": [asdict(part) for part in standing.verdict.parts] if standing.verdict else [],
         "findings": [_finding(reading.study, finding) for reading, finding in standing.findings],
         "table": None if standing.table is None else _summary(standing.table),
         "command": standing.command,
@@ -100,4 +101,9 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 
 def _finding(study: str, finding: Finding) -> dict[str, Any]:
-    return {"study": study, **asdict(finding)}
+    found = {"study": study, **asdict(finding)}
+    for panel in found["panels"]:
+        for series in panel["series"]:
+            for point in series["points"]:
+                point["records"] = point["records"] or series["records"]
+    return found

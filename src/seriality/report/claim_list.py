@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..analysis import Finding
+from ..analysis import Finding, Verdict
 from .index import Index
 from .markup import Markup, element, items, join, terms, to_records
 from .standings import Standing
-from .summary import Reading, count, plain
+from .summary import Reading, count, decided, plain
 from .terminal import CLAIM_STATES
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
             ("To hold against it", claim.caveat),
         )
     )
-    reasons = items(map(plain, standing.reasons), cls="reasons")
-    parts = [reasons] if standing.reasons else []
+    parts = [_decided(standing.verdict)] if standing.verdict else []
     places = index.link(standing.records)
     if standing.command:
         again = element("p", "Run it again: ", element("code", standing.command))
@@ -105,6 +104,15 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
     )
 
 
+def _decided(verdict: Verdict) -> Markup:
+    """What it rests on, a line for each thing that the rule asks for."""
+    lines = [
+        element("li", *([element("strong", f"{mark}: ")] if mark else []), said)
+        for mark, said in decided(verdict)
+    ]
+    return element("ul", *lines, cls="reasons")
+
+
 def _fixed(standing: Standing) -> str:
     """How the rule is called: one that has changed since some records were made was not fixed before them."""
     claim = standing.claim
@@ -122,7 +130,7 @@ def _finding(reading: Reading, finding: Finding, standing: Standing, made: Figur
     own = reading.study == standing.claim.study
     title = f"Claim {finding.claim} by the records of {reading.study}."
     shown = [] if own else [element("h4", f"Also shown, by the study {reading.study}")]
-    shown += [] if own else [items(map(plain, finding.verdict.reasons))]
+    shown += [] if own else [_decided(finding.verdict)]
     return join(
         (
             *shown,

@@ -12,6 +12,7 @@ from outside.
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ from .panels import drawn
 from .span_map import span_map
 from .standings import stand
 from .study_list import study_list
-from .summary import readings, summaries
+from .summary import plain, readings, summaries
 
 MARK = "<!doctype html>\n<!-- A report of seriality. -->\n"
 """How every page begins."""
@@ -44,9 +45,11 @@ TABS = {
 }
 
 
-def write(records: Sequence[Record], out: Path, figures_in: Path | None = None) -> list[Path]:
+def write(
+    records: Sequence[Record], out: Path, figures_in: Path | None = None, stores: Sequence[Path] = ()
+) -> list[Path]:
     """Write the page at `out`, and its figures as SVG and PNG into a folder if one is named; the paths
-    written, the page first.
+    written, the page first. The page says that `stores` hold the records.
 
     ValueError if there are no records, FileExistsError if something else is `in_the_way`.
     """
@@ -56,7 +59,7 @@ def write(records: Sequence[Record], out: Path, figures_in: Path | None = None) 
         raise FileExistsError(f"{other} is there and was not written by seriality")
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.with_name(f".{os.getpid()}.html")  # an old page is replaced whole or not at all
-    fresh.write_text(page(records), encoding="utf-8", errors="replace")
+    fresh.write_text(page(records, stores), encoding="utf-8", errors="replace")
     fresh.replace(out)
     return [out, *([] if figures_in is None else save_figures(records, figures_in))]
 
@@ -134,12 +137,16 @@ class Figures:
         """The figure of a finding."""
         charts = drawn(list(panels), self.link)
         return self.place(
-            name, charts, title, "Marks are measured, bars their intervals, dashed curves theory."
+            name,
+            charts,
+            title,
+            "Marks are measured, bars their intervals, dashed curves theory. Where curves meet, their marks "
+            "stand side by side.",
         )
 
 
-def page(records: Sequence[Record]) -> str:
-    """The page as text."""
+def page(records: Sequence[Record], stores: Sequence[Path] = ()) -> str:
+    """The page as text; it says that `stores` hold the records."""
     found, read = summaries(records), readings(records)
     claims = stand(records, found, read)
     index = Index(records)
@@ -155,10 +162,17 @@ def page(records: Sequence[Record]) -> str:
     }
     blocks = (
         data("figures-data", made.panels),
-        data("records-data", index.data()),
+        data("records-data", index.data() | {"command": _shows(stores)}),
         data("demos-data", {name: each for name, each in shipped.items() if name != "spans"}),
     )
     return f"{MARK}{_html(parts, blocks)}\n"
+
+
+def _shows(stores: Sequence[Path]) -> str:
+    """What shows a record of these stores, up to its id: each as it was named, but for the folders of this
+    machine."""
+    named = (path.name if path.is_absolute() else str(path) for path in stores)
+    return " ".join(["seriality record", *(f"--store {shlex.quote(plain(each))}" for each in named)])
 
 
 def _html(parts: dict[str, Markup], blocks: Iterable[Markup]) -> Markup:

@@ -1,7 +1,9 @@
 """The panels of findings: curves over one pair of axes, whatever they are of."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -33,11 +35,12 @@ def _panel(panel: Panel, link: Link | None) -> Any:
         for point in series.points
         if (point.x > 0 or not panel.log_x) and (point.y > 0 or not panel.log_y)
     ]
+    beside = _side_by_side(rows, names, panel.log_x)
     x = alt.X(
-        "x:Q",
+        "place:Q" if beside else "x:Q",
         title=plain(panel.x),
         scale=_scale(panel.log_x),
-        axis=alt.Axis(grid=False, **_ticks(rows, "x", panel.log_x)),
+        axis=alt.Axis(grid=False, **_ticks(rows, "x", panel.log_x), **({"values": beside} if beside else {})),
     )
     limits = {"domain": [-0.03, 1.03], "nice": False} if panel.share else {}
     y = alt.Y(
@@ -87,6 +90,32 @@ def _panel(panel: Panel, link: Link | None) -> Any:
         layers.insert(0, rule.encode(y="y:Q"))
     title = alt.Title(plain(panel.title), anchor="start", limit=WIDTH + 80)
     return alt.layer(*layers, data=_data(rows)).properties(width=WIDTH, height=HEIGHT, title=title)
+
+
+APART = 0.014
+"""How far apart marks stand that would hide each other, as a share of the width."""
+
+
+def _side_by_side(rows: Sequence[dict], names: Sequence[str], log: bool) -> list[float]:
+    """Give every row a `place` beside its x, by its curve, if measured curves of a panel share a point to the
+    eye; the x, none if no curves do."""
+    at: dict[tuple[float, float], set[str]] = {}
+    for row in rows:
+        if not row["expected"]:
+            at.setdefault((row["x"], float(f"{row['y']:.2g}")), set()).add(row["series"])
+    if all(len(curves) == 1 for curves in at.values()):
+        return []
+    measured = [name for name in names if any(name in curves for curves in at.values())]
+    xs = sorted({math.log(x) if log else x for x, _ in at})
+    gaps = [after - before for before, after in pairwise(xs)]
+    step = min([APART * (xs[-1] - xs[0] or 1), *(gap / (len(measured) + 2) for gap in gaps)])
+    for row in rows:
+        if row["expected"]:
+            row["place"] = row["x"]
+            continue
+        apart = step * (measured.index(row["series"]) - (len(measured) - 1) / 2)
+        row["place"] = row["x"] * math.exp(apart) if log else row["x"] + apart
+    return sorted({x for x, _ in at})
 
 
 def _ends(point: Point) -> dict[str, Any]:

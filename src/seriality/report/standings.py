@@ -7,7 +7,7 @@ stands beside the verdict and never makes it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..analysis import Finding
+from ..analysis import Finding, Verdict
 from ..claims import CLAIMS, Claim
 from ..store import Record
 from .summary import Reading, Summary, readings, summaries
@@ -19,13 +19,14 @@ NOT_RUN = "not yet run"
 class Standing:
     """A claim with its status ("supported", "contradicted", "undecided", "not yet run") and why.
 
-    `findings` are of every study that says something of it, that of the claim first; `table` is the summary
-    that decides claim C01; `records` the ids of the records of the claim's own study.
+    `verdict` is that of the claim's own study, None if it was not run; `findings` are of every study that
+    says something of it, that of the claim first; `table` is the summary that decides claim C01; `records`
+    the ids of the records of the claim's own study.
     """
 
     claim: Claim
     status: str
-    reasons: tuple[str, ...] = ()
+    verdict: Verdict | None = None
     findings: tuple[tuple[Reading, Finding], ...] = ()
     table: Summary | None = None
     records: tuple[str, ...] = ()
@@ -71,5 +72,5 @@ def _standing(
         verdict = told[0][1].verdict
     ids = tuple(behind.get(claim.study, ()))
     if verdict is None:
-        return Standing(claim, NOT_RUN, (), tuple(told), table, ids)
-    return Standing(claim, verdict.status, verdict.reasons, tuple(told), table, ids)
+        return Standing(claim, NOT_RUN, None, tuple(told), table, ids)
+    return Standing(claim, verdict.status, verdict, tuple(told), table, ids)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import claims
-from ..analysis import READERS, Finding, Row, Rule, Run, Series, Verdict, read, rows, verdict
+from ..analysis import FAULT, READERS, Finding, Row, Rule, Run, Series, Verdict, read, rows, verdict
 from ..store import Record, digest
 
 RULE = Rule(
@@ -105,7 +105,29 @@ def _judged(finding: Finding, study: str) -> Finding:
     if study == own:
         return finding
     said = f"a look: the claim is decided by the study {own}"
-    return replace(finding, verdict=Verdict("undecided", (said, *finding.verdict.reasons)))
+    return replace(
+        finding,
+        verdict=replace(finding.verdict, status="undecided", reasons=(said, *finding.verdict.reasons)),
+    )
+
+
+def decided(verdict: Verdict) -> list[tuple[str, str]]:
+    """A verdict in lines: what is said beside its parts, then each thing that its rule asks for, after a sign
+    with a word.
+
+    >>> from seriality.analysis import Part
+    >>> decided(Verdict("undecided", ("1 trial is missing",), (Part(True, "a 5"), Part(False, "b 7", True))))
+    [('', '1 trial is missing'), ('✓ seen', 'a 5'), ('✗ control fails', 'b 7')]
+    """
+    told = {each.said for each in verdict.parts} | {f"{FAULT}{each.said}" for each in verdict.parts}
+    beside = [("", plain(reason)) for reason in verdict.reasons if reason not in told]
+    return beside + [(SEEN[part.control][part.seen], plain(part.said)) for part in verdict.parts]
+
+
+SEEN = {
+    False: {True: "✓ seen", False: "✗ not so", None: "? open"},
+    True: {True: "✓ control holds", False: "✗ control fails"},
+}
 
 
 def _missing(records: Sequence[Record], left_out: int) -> int:

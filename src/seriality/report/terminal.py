@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..analysis import UNJUDGED, Row, Side
+from ..analysis import UNJUDGED, Finding, Row, Side, Verdict
 from ..claims import CLAIMS, Claim
 from ..store import Record
 from .standings import Standing
-from .summary import RULE, Reading, Summary, count, numbers, plain, readings, summaries
+from .summary import RULE, Reading, Summary, count, decided, numbers, plain, readings, summaries
 
 STYLES = {"agrees": "green", "contradicts": "bold red", "supported": "bold green", "contradicted": "bold red"}
 
@@ -118,20 +118,24 @@ def _reading(reading: Reading) -> Iterator[RenderableType]:
     for finding in reading.findings:
         claim, said = CLAIMS[finding.claim], finding.verdict
         yield Text(f"{reading.study}: {claim.statement}", style="bold")
-        for panel in finding.panels:
-            yield Text(f"{plain(panel.title)}: {plain(panel.y)} by {plain(panel.x)}")
-            for series in panel.series:
-                yield Text(f"  {plain(series.name)}: {numbers(series)}")
+        yield from _curves(finding)
         yield Text.assemble(
             f"{claim.id} (paper, {claim.section}): ",
             (said.status, STYLES.get(said.status, "bold")),
             " by these records",
-            *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
+        yield _decided(said)
         yield from (Text(plain(note), style="dim") for note in finding.notes)
         if other := reading.other_rule[finding.claim]:
             yield Text(f"Made under another decision rule: {count(other, 'record')}")
         yield Text()
+
+
+def _curves(finding: Finding) -> Iterator[Text]:
+    for panel in finding.panels:
+        yield Text(f"{plain(panel.title)}: {plain(panel.y)} by {plain(panel.x)}")
+        for series in panel.series:
+            yield Text(f"  {plain(series.name)}: {numbers(series)}")
 
 
 def _study(summary: Summary) -> Iterator[RenderableType]:
@@ -205,8 +209,8 @@ def _rows(summary: Summary) -> Iterator[RenderableType]:
             f"{claim.id} (paper, {claim.section}): ",
             (said.status, STYLES.get(said.status, "bold")),
             " by these records",
-            *(f"\n  {plain(reason)}" for reason in said.reasons),
         )
+        yield _decided(said)
 
 
 CLAIM_STYLES = {"not yet run": "dim", "undecided": "yellow", **STYLES}
@@ -231,13 +235,15 @@ def claims(found: Mapping[str, Standing]) -> RenderableType:
 CLAIM_STATES = ("supported", "contradicted", "undecided", "not yet run")
 
 
-def claim(standing: Standing) -> RenderableType:
-    """One claim whole: what would decide it, its verdict and why, the numbers, the rule, the records."""
+def claim(standing: Standing, *, curves: bool = False) -> RenderableType:
+    """One claim whole: its verdict and why, what would decide it, the rule, the records; with `curves` the
+    numbers of every curve too."""
     of = standing.claim
     status = (standing.status, CLAIM_STYLES.get(standing.status, "bold"))
     parts: list[RenderableType] = [
         Text(f"{of.id} (paper, {of.section}): {of.statement}", style="bold"),
-        Text.assemble("Verdict: ", status, *(f"\n  {plain(reason)}" for reason in standing.reasons)),
+        Text.assemble("Verdict: ", status),
+        *([] if standing.verdict is None else [_decided(standing.verdict)]),
     ]
     terms = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     terms.add_column(no_wrap=True, style="dim")
@@ -258,14 +264,28 @@ def claim(standing: Standing) -> RenderableType:
     if of.rule:
         parts += [Text(), Text("The rule:", style="bold"), *(Text(f"- {each}") for each in of.rule)]
     for reading, finding in standing.findings:
-        parts += [Text(), Text(f"By the records of {reading.study}:", style="bold")]
-        for panel in finding.panels:
-            parts.append(Text(f"{plain(panel.title)}: {plain(panel.y)} by {plain(panel.x)}"))
-            parts += [Text(f"  {plain(each.name)}: {numbers(each)}") for each in panel.series]
+        own = reading.study == of.study
+        heading = f"By the records of {reading.study}" + ":" * own
+        parts += [Text(), Text(heading if own else f"{heading}, which does not decide it:", style="bold")]
+        parts += [] if own else [_decided(finding.verdict)]
+        if curves:
+            parts += _curves(finding)
+        else:
+            parts.append(Text(f"{count(len(finding.panels), 'figure')}; their numbers: --curves"))
         parts += [Text(plain(note), style="dim") for note in finding.notes]
     if standing.table is not None:
         parts += [Text(), *_study(standing.table)]
     return Group(*parts)
+
+
+def _decided(verdict: Verdict) -> Table:
+    """What a verdict rests on, a line for each thing."""
+    lines = Table(box=None, show_header=False, padding=(0, 0, 0, 2), pad_edge=True)
+    lines.add_column(no_wrap=True)
+    lines.add_column(overflow="fold")
+    for mark, said in decided(verdict):
+        lines.add_row(Text(mark), Text(said))
+    return lines
 
 
 def _ids(records: Sequence[str]) -> str:

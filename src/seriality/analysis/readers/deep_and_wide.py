@@ -54,7 +54,7 @@ def _judged(deep: Grid, wide: Grid) -> tuple[list[tuple[bool | None, str]], list
     by_width, on_wide = _gain(least, most), _gain(wide_least, wide_most)
     by_depth = _gain(*max(pairs, key=lambda pair: pair[0][0].work))
     ends = [student(shares(row, *DEPTHS), confidence=claims.CONFIDENCE) for row in (wide_least, wide_most)]
-    gain, times = claims.GAIN, most[0].work / least[0].work
+    gain, times = claims.GAIN, most[0].work / least[0].work  # an answer costs the same on both
     resists = True if by_width.high < gain else False if by_width.low > gain else None
     gives_way: bool | None = None
     if on_wide.low > gain or ends[0].low >= claims.ACCURACY:
@@ -64,7 +64,11 @@ def _judged(deep: Grid, wide: Grid) -> tuple[list[tuple[bool | None, str]], list
     missing = True if by_depth.low > gain else False if by_depth.high < gain else None
     supporting = [
         (resists, f"deep circuits gain {_told(by_width)} from {times:.1f} times the work in width"),
-        (gives_way, f"wide circuits gain {_told(on_wide)} from it, to {ends[1].estimate:.1%}"),
+        (
+            gives_way,
+            f"wide circuits gain {_told(on_wide)} from {times:.1f} times the work in width, to "
+            f"{ends[1].estimate:.1%} right ({ends[1].low:.1%} to {ends[1].high:.1%})",
+        ),
         (missing, f"deep circuits gain {_told(by_depth)} from {DEEP} layers for {SHALLOW} at equal work"),
     ]
     best = max(float(shares(row, *DEPTHS).mean()) for row in wide.values())

@@ -62,7 +62,11 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         supporting.append((None, f"fewer than {claims.SEEDS} repetitions: {', '.join(few)}"))
     if not proved and missing:
         supporting.append((None, "the control was not run whole"))
-    control = (bool(proved), "in no case that does not qualify was a list proved impossible")
+    control = (
+        bool(proved),
+        "cases that do not qualify in which no list of the seeds is right on every input: "
+        f"{', '.join(proved) or 'none'}",
+    )
     verdict = decide(supporting, missing=missing, controls=[control] if cases and not missing else [])
     notes = [
         "Proved that no list of these seeds is right on every input, though the mean is above 1/2: "

@@ -52,7 +52,9 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     verdict = decide(
         supporting,
         missing=missing,
-        controls=[(not unequal, "the work of the chain is not that of the wide control")],
+        controls=[
+            (not unequal, f"the work of the chain is{' not' * bool(unequal)} that of the wide control"),
+        ],
     )
     notes = [_agreement(timed)] if timed else []
     if unread:

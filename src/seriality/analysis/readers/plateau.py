@@ -3,14 +3,14 @@ what denoising steps buy on the same weights.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ... import claims
 from ..finding import Finding, Panel, Point, Series, decide, parsed
 from ..intervals import Interval, student, wilson
-from ..table import CONTROL, SERIAL, RecordLike, Verdict
+from ..table import CONTROL, SERIAL, RecordLike
 
 RANDOM, CONFIDENT = "", ", confident"
 ONE_LAYER, MASKED, GAUSSIAN, REPEATED = (
@@ -84,7 +84,7 @@ def read_escapes(records: Sequence[RecordLike], missing: int) -> tuple[Finding, 
     supporting += [(None, f"{f} was not run with {claims.SEEDS} seeds") for f in families if f not in whole]
     verdict = decide(supporting, missing=missing)
     if silent:
-        verdict = Verdict(verdict.status, (*verdict.reasons, f"say nothing: {', '.join(silent)}"))
+        verdict = replace(verdict, reasons=(*verdict.reasons, f"say nothing: {', '.join(silent)}"))
     return (Finding("C25", verdict, tuple(_panels(cells)), _notes(cells, unread), unread),)
 
 
@@ -99,6 +99,7 @@ def read_sudoku(records: Sequence[RecordLike], missing: int) -> tuple[Finding, .
         for order, steps in _last(answers)
     ]
     verdict = decide([(None, each) for each in said], missing=missing)
+    verdict = replace(verdict, parts=())  # no rule asks for these
     return (Finding("C17", verdict, tuple(_panels(cells)), _notes(cells, unread), unread),)
 
 

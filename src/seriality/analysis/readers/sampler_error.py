@@ -69,7 +69,9 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         by = dict(zip(normal["dimensions"], normal["total_variation"], strict=True))
         first, last = by.get(1.0, 0.0), by.get(float(DIRECTIONS), 0.0)
         growth = last / first if first else 0.0
-        controls.append((growth >= 5, f"Li & Yan's coefficients grow {growth:.1f} times only"))
+        controls.append(
+            (growth >= 5, f"the error of Li & Yan's coefficients grows {growth:.1f} times with directions")
+        )
     verdict = decide(
         [
             (falls, f"slopes of log error against log T: {said or 'none'}"),

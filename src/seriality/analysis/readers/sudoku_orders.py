@@ -16,6 +16,7 @@ AUTOREGRESSIVE = ("by rows, d = 4", "solver's order, d = 4")
 OTHERS = ("by margin, d = 4", "repeated layers, d = 4")
 TIERS = 4
 """The tiers that are judged."""
+SEEN = {True: "", False: " (not so)", None: " (open)"}
 
 
 class Cell:
@@ -53,7 +54,7 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         if len(here) == len(orders) and min(cell.seeds for cell in here) >= claims.SEEDS:
             worst = float(min(cell.share[-1] for cell in here))
             controls.append(
-                (worst >= claims.ACCURACY, f"of grids of {tier} an order solves {worst:.0%} only")
+                (worst >= claims.ACCURACY, f"of grids of {tier} every order solves at least {worst:.0%}")
             )
     if not controls:
         supporting.append((None, f"the control was not run whole, with {claims.SEEDS} seeds"))
@@ -79,9 +80,10 @@ def _row(record: RecordLike) -> tuple[str, str, str, dict[str, Any]]:
 
 
 def _parts(tiers: Sequence[str], cells: dict[tuple[str, str], Cell]) -> list[tuple[bool | None, str]]:
-    """The three things the claim says, each in all tiers, with what every row solves at the most steps."""
+    """The three things the claim says, each in all tiers, with what every order solves at the most
+    steps."""
     judged = ((STANDARD, _invalid), (CONFIDENT, _solved), (AUTOREGRESSIVE, _solved))
-    names = ("standard diffusion", "most confident first", "autoregressive, the better order")
+    names = ("standard diffusion", "most confident", "autoregressive, the better order")
     parts = []
     for name, (rows, judge) in zip(names, judged, strict=True):
         states, said = [], []
@@ -95,10 +97,21 @@ def _parts(tiers: Sequence[str], cells: dict[tuple[str, str], Cell]) -> list[tup
                 said.append(f"{tier}: not run with {claims.SUDOKU_STEPS} steps")
             else:
                 states.append(judge(here))
-                said.append(f"{tier} {' and '.join(f'{cell.share[-1]:.0%}' for cell in here)}")
+                told = [
+                    _told(row, cell, digits=judge is _invalid) for row, cell in zip(rows, here, strict=True)
+                ]
+                said.append(f"{tier}{SEEN[states[-1]]}: {', '.join(told)}")
         seen = False if False in states else None if None in states or len(tiers) < TIERS else True
-        parts.append((seen, f"{name}, grids solved: {', '.join(said) or 'no tier was run'}"))
+        parts.append((seen, f"{name}, grids solved; {'; '.join(said) or 'no tier was run'}"))
     return parts
+
+
+def _told(row: str, cell: Cell, *, digits: bool) -> str:
+    """Grids solved at the most steps, with the interval; with `digits` those that are repeated after one pass
+    and at the most steps."""
+    share = f"{cell.share[-1]:.0%} ({cell.low[-1]:.0%} to {cell.high[-1]:.0%})"
+    fallen = f", repeated digits {cell.duplicates[0]:.0f} to {cell.duplicates[-1]:.0f}" if digits else ""
+    return f"{row.removesuffix(', d = 4')} {share}{fallen}"
 
 
 def _invalid(cells: list[Cell]) -> bool | None:

@@ -162,7 +162,9 @@ def _votes(task: Rows, control: Rows, missing: int, notes: tuple[str, ...], unre
         seen = True if gain.low > 0 else False if gain.high <= 0 else None
         supporting.append((seen, f"one chain beats {votes} of {kept + 1} by {_told(gain)}"))
         same = _gain(_of(control[kept], votes), twin)
-        controls.append((same.low <= claims.GAIN, f"on two registers by {_told(same)}"))
+        controls.append(
+            (same.low <= claims.GAIN, f"on two registers it beats {votes} of {kept + 1} by {_told(same)}")
+        )
     worst = min(_mean(_of(row, TOKENS // (kept + 1))).low for kept, row in control.items())
     controls.append((worst >= claims.ACCURACY, f"on two registers all are at least {worst:.1%} right"))
     replaced = tuple(_replaced(task[few], task[more]) for few, more in pairwise(sorted(task)))

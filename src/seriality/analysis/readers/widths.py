@@ -49,7 +49,12 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
     verdict = decide(
         [_exact(parity, sawtooth), _trained(least)],
         missing=missing,
-        controls=[(not below, f"one hidden layer fits with fewer units than it can: {', '.join(below)}")],
+        controls=[
+            (
+                not below,
+                f"fits of one hidden layer with fewer units than any has: {', '.join(below) or 'none'}",
+            )
+        ],
     )
     notes = [
         "With MAJORITY gates, depth 3 and some 1.5 n gates compute parity: the price is one of AND and OR."

@@ -57,7 +57,7 @@ function shown(link) {
   const first = rows.length ? rows[0].id : "ID";
   return [
     make("p", {}, `${number(found.length)} record${found.length === 1 ? "" : "s"}. ${more}One of them whole: `,
-      make("code", {}, `seriality record ${first} --store FILE`)),
+      make("code", {}, `${index.command} ${first}`)),
     ...[...groups].map(([name, members]) => make("div", {},
       make("h3", {}, name),
       make("ul", { class: "ids" }, members.map((each) => make("li", {}, make("code", {}, each.id), ` ${each.detail}`))))),
