@@ -326,7 +326,7 @@ def test_the_published_figures_are_what_the_records_say(name, figures, told_in):
     for figure, texts in figures.items():
         drawing = f"results/{name}_figures/{figure}.svg"
         published = written((ROOT / drawing).read_text(encoding="utf-8"))
-        assert published == written(svg(drawn[figure]))
+        assert published == written(svg(drawn[figure])), f"seriality report --figures results/{name}_figures"
         assert len(published) > texts
         assert f"{drawing})" in (ROOT / told_in).read_text(encoding="utf-8")
 
@@ -347,7 +347,8 @@ def test_the_published_page_is_what_the_records_say():
         return text.replace(script.charts(), "").replace(script.digest(script.charts()), "")
 
     told = (ROOT / "docs" / "report.html").read_text(encoding="utf-8")
-    assert ours(told) == ours(page(published(), [Path("results")]))
+    same = ours(told) == ours(page(published(), [Path("results")]))
+    assert same, "type: seriality report --store results --out docs/report.html"  # no diff of megabytes
     assert len(told.encode()) < 5e6
 
 

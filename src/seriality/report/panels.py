@@ -35,7 +35,7 @@ def _panel(panel: Panel, link: Link | None) -> Any:
         for point in series.points
         if (point.x > 0 or not panel.log_x) and (point.y > 0 or not panel.log_y)
     ]
-    beside = _side_by_side(rows, names, panel.log_x)
+    beside = _side_by_side(rows, names, panel)
     x = alt.X(
         "place:Q" if beside else "x:Q",
         title=plain(panel.x),
@@ -96,17 +96,18 @@ APART = 0.014
 """How far apart marks stand that would hide each other, as a share of the width."""
 
 
-def _side_by_side(rows: Sequence[dict], names: Sequence[str], log: bool) -> list[float]:
+def _side_by_side(rows: Sequence[dict], names: Sequence[str], panel: Panel) -> list[float]:
     """Give every row a `place` beside its x, by its curve, if measured curves of a panel share a point to the
     eye; the x, none if no curves do."""
     at: dict[tuple[float, float], set[str]] = {}
     for row in rows:
         if not row["expected"]:
-            at.setdefault((row["x"], float(f"{row['y']:.2g}")), set()).add(row["series"])
+            seen = round(row["y"], 2) if panel.share else float(f"{row['y']:.2g}")
+            at.setdefault((row["x"], seen), set()).add(row["series"])
     if all(len(curves) == 1 for curves in at.values()):
         return []
     measured = [name for name in names if any(name in curves for curves in at.values())]
-    xs = sorted({math.log(x) if log else x for x, _ in at})
+    xs = sorted({math.log(x) if panel.log_x else x for x, _ in at})
     gaps = [after - before for before, after in pairwise(xs)]
     step = min([APART * (xs[-1] - xs[0] or 1), *(gap / (len(measured) + 2) for gap in gaps)])
     for row in rows:
@@ -114,7 +115,7 @@ def _side_by_side(rows: Sequence[dict], names: Sequence[str], log: bool) -> list
             row["place"] = row["x"]
             continue
         apart = step * (measured.index(row["series"]) - (len(measured) - 1) / 2)
-        row["place"] = row["x"] * math.exp(apart) if log else row["x"] + apart
+        row["place"] = row["x"] * math.exp(apart) if panel.log_x else row["x"] + apart
     return sorted({x for x, _ in at})
 
 
