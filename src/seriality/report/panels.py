@@ -36,11 +36,12 @@ def _panel(panel: Panel, link: Link | None) -> Any:
         if (point.x > 0 or not panel.log_x) and (point.y > 0 or not panel.log_y)
     ]
     beside = _side_by_side(rows, names, panel)
+    ticks: dict[str, Any] = _ticks(rows, "x", panel.log_x) | ({"values": beside} if beside else {})
     x = alt.X(
         "place:Q" if beside else "x:Q",
         title=plain(panel.x),
         scale=_scale(panel.log_x),
-        axis=alt.Axis(grid=False, **_ticks(rows, "x", panel.log_x), **({"values": beside} if beside else {})),
+        axis=alt.Axis(grid=False, **ticks),
     )
     limits = {"domain": [-0.03, 1.03], "nice": False} if panel.share else {}
     y = alt.Y(
