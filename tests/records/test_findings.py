@@ -1327,7 +1327,32 @@ def test_the_terminal_shows_verdict_reasons_and_numbers_in_80_columns(study):
     assert f"{claim.id} (paper, {claim.section}): supported by these records" in flat
     assert f"{study}: {claim.statement}" in flat
     for reason in judged(study, SOUND[study]).verdict.reasons:
-        assert " ".join(reason.split()) in flat
+        assert " ".join(reason.replace("; ", " ").split()) in flat
+
+
+def test_marks_of_curves_that_meet_stand_side_by_side_and_keep_their_values():
+    from seriality.report.panels import drawn
+
+    def curve(name, *ys):
+        return Series(name, tuple(Point(2.0**k, y) for k, y in enumerate(ys)))
+
+    theory = Series("theory", (Point(1, 1.0), Point(4, 1.0)), expected=True)
+    meeting = (curve("a", 0.2, 1.0, 1.0), curve("b", 0.4, 0.998, 1.0), theory)
+    apart = (curve("a", 0.2, 0.5, 0.7), curve("b", 0.4, 0.6, 1.0), theory)
+    for series, log_x in ((meeting, True), (meeting, False), (apart, True)):
+        (chart,) = drawn((Panel("p", "x", "y", series, log_x=log_x, share=True),))
+        ((rows,),) = [chart.to_dict()["datasets"].values()]
+        given = [(point.x, point.y) for each in series for point in each.points]
+        assert [(row["x"], row["y"]) for row in rows] == given
+        places = {(row["series"], row["x"]): row.get("place") for row in rows}
+        if series is apart:
+            assert set(places.values()) == {None}
+            continue
+        for x in (1.0, 2.0, 4.0):
+            assert places["a", x] < x < places["b", x]
+        assert places["b", 1.0] < places["a", 2.0]
+        assert places["b", 2.0] < places["a", 4.0]
+        assert (places["theory", 1.0], places["theory", 4.0]) == (1.0, 4.0)
 
 
 def test_a_panel_without_points_is_left_out_and_others_are_drawn_whatever_their_numbers():

@@ -189,7 +189,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that a rule asks for: whether it was seen (None where that is open), and the numbers."""
+    """One thing that a rule asks for: whether it was seen (None where that is open), and the numbers, with
+    semicolons between them where they are many."""
 
     seen: bool | None
     said: str

@@ -107,8 +107,10 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
 def _decided(verdict: Verdict) -> Markup:
     """What it rests on, a line for each thing that the rule asks for."""
     lines = [
-        element("li", *([element("strong", f"{mark}: ")] if mark else []), said)
-        for mark, said in decided(verdict)
+        element(
+            "li", *([element("strong", f"{mark}: ")] if mark else []), first, *([items(rest)] if rest else [])
+        )
+        for mark, (first, *rest) in decided(verdict)
     ]
     return element("ul", *lines, cls="reasons")
 

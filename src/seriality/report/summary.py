@@ -111,17 +111,19 @@ def _judged(finding: Finding, study: str) -> Finding:
     )
 
 
-def decided(verdict: Verdict) -> list[tuple[str, str]]:
-    """A verdict in lines: what is said beside its parts, then each thing that its rule asks for, after a sign
-    with a word.
+def decided(verdict: Verdict) -> list[tuple[str, list[str]]]:
+    """What a verdict rests on: what is said beside its parts, then each thing that its rule asks for, after a
+    sign with a word; where semicolons part what is said, piece by piece.
 
     >>> from seriality.analysis import Part
-    >>> decided(Verdict("undecided", ("1 trial is missing",), (Part(True, "a 5"), Part(False, "b 7", True))))
-    [('', '1 trial is missing'), ('✓ seen', 'a 5'), ('✗ control fails', 'b 7')]
+    >>> parts = (Part(True, "a 5; c 6"), Part(False, "b 7", True))
+    >>> decided(Verdict("undecided", ("1 trial is missing",), parts))
+    [('', ['1 trial is missing']), ('✓ seen', ['a 5', 'c 6']), ('✗ control fails', ['b 7'])]
     """
     told = {each.said for each in verdict.parts} | {f"{FAULT}{each.said}" for each in verdict.parts}
-    beside = [("", plain(reason)) for reason in verdict.reasons if reason not in told]
-    return beside + [(SEEN[part.control][part.seen], plain(part.said)) for part in verdict.parts]
+    lines = [("", reason) for reason in verdict.reasons if reason not in told]
+    lines += [(SEEN[part.control][part.seen], part.said) for part in verdict.parts]
+    return [(mark, plain(said).split("; ")) for mark, said in lines]
 
 
 SEEN = {

@@ -284,7 +284,7 @@ def _decided(verdict: Verdict) -> Table:
     lines.add_column(no_wrap=True)
     lines.add_column(overflow="fold")
     for mark, said in decided(verdict):
-        lines.add_row(Text(mark), Text(said))
+        lines.add_row(Text(mark), Text("\n".join(said)))
     return lines
 
 

@@ -173,7 +173,7 @@ def _trained(rows: dict[tuple[str, str], list[dict[str, Any]]]) -> tuple[bool | 
             fails = (high < claims.ACCURACY) & resolved
             states.append(False if low[-1] >= claims.RESOLVED else True if fails.any() else None)
     seen = False if False in states else None if None in states else True
-    return seen, "right choices, " + "; ".join(said)
+    return seen, "; ".join(["right choices by length", *said])
 
 
 def _panels(bounded: dict, trained: dict, families: dict) -> list[Panel]:

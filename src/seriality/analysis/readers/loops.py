@@ -101,7 +101,7 @@ def _trained(found: Cells) -> tuple[bool | None, str]:
         said.append(
             f"{length} letters, {few[-1]} loops: {mean.estimate:.1%} ({mean.low:.1%} to {mean.high:.1%})"
         )
-    return (True if all(solved) else None), f"trained: {'; '.join(said)}"
+    return (True if all(solved) else None), f"trained; {'; '.join(said)}"
 
 
 def _control(found: Cells) -> tuple[bool, str] | None:

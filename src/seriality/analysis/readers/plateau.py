@@ -201,7 +201,7 @@ def _flat(family: str, judged: tuple[str, ...], cells: Cells) -> tuple[bool | No
         )
         states.append(False if rise.low > claims.RISE and right_on_control else True if as_said else None)
     seen = False if False in states else None if None in states else True
-    return seen, f"{family}: " + "; ".join(said)
+    return seen, "; ".join([family, *said])
 
 
 def _says_something(family: str, cells: Cells) -> bool:
