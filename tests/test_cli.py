@@ -558,6 +558,50 @@ def test_a_report_that_cannot_be_written_is_told(finished):
     assert code == 1
     assert "cannot be written" in err
     assert "records are safe" in err
+    code, _, err = call("report", "--out", "page.html", "--figures", "file/figures")
+    assert code == 1
+    assert "report 'file/figures' cannot be written" in err
+    assert "--figures FOLDER" in err
+    assert (finished / "page.html").exists()
+    code, _, err = call("report", "--out", f"{'x' * 300}.html")
+    assert code == 1
+    assert not list(finished.glob(".*.partial"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_report_that_is_ended_leaves_the_old_page_and_nothing_else(finished, number):
+    call("report")
+    before, names = (finished / "report.html").read_text(encoding="utf-8"), {*os.listdir()}
+    process = start(finished, "report", "--store", ROOT / "results")
+    time.sleep(3)  # it reads and draws for longer
+    process.send_signal(getattr(signal, number))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "seriality: stopped\n")
+    assert (finished / "report.html").read_text(encoding="utf-8") == before
+    assert {*os.listdir()} == names
+
+
+def test_a_link_to_a_report_stays_one(finished):
+    call("report", "--out", "page.html")
+    (finished / "page.html").write_text("", encoding="utf-8")
+    (finished / "link.html").symlink_to("page.html")
+    assert call("report", "--out", "link.html")[0] == 0
+    assert (finished / "link.html").is_symlink()
+    assert "</html>" in (finished / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_record_that_is_nested_deeply_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    value = []
+    for _ in range(900):
+        value = [value]
+    settings = {"study": "deep", "value": value}
+    with Store("seriality.sqlite") as store:
+        store.add([Record(digest(settings), "deep", settings, {}, {})])
+    code, out, _ = call("record", digest(settings)[:8])
+    assert code == 0
+    assert out.count("[") == 901
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of Unix")

@@ -422,9 +422,6 @@ def export(
         splits = ", ".join(f"{sum(rows.values()):,} {split}" for split, rows in counts.items())
         typer.echo(f"{len(plan):,} rows ({splits}): {out}\nCard: {card_of(out)}")
 
-    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: nothing unfinished is left; Windows has no SIGHUP
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     _carry_out(work)
 
 
@@ -668,7 +665,7 @@ def record(
             what = f"{len(found)} records begin so: {near}, …; type more of it"
             none = f"there is none in {where}; --store names other records, such as results"
             _fail(f"record {id!r}: {what if found else none}")
-        _print_object(found[0])
+        _print_json(vars(found[0]))
 
     _carry_out(work)
 
@@ -804,6 +801,10 @@ def _carry_out(work: Callable[[_Stop], None], again: str | None = None) -> None:
         finally:
             ended.set()
 
+    if again is None:  # nothing is resumed: these end it as Ctrl-C does; Windows has no SIGHUP
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
+                signal.signal(getattr(signal, name), signal.default_int_handler)
     threading.Thread(target=body, daemon=True).start()
     try:
         while not ended.wait(0.5):
@@ -815,7 +816,7 @@ def _carry_out(work: Callable[[_Stop], None], again: str | None = None) -> None:
             gone = ended.wait(PATIENCE_S)
         if not gone:
             stop.leave()
-            for file in getattr(sys.modules.get("seriality.exchange.files"), "UNFINISHED", ()):
+            for file in getattr(sys.modules.get("seriality.partial"), "UNFINISHED", ()):
                 file.unlink(missing_ok=True)
         _tell(f"stopped; finished trials are kept, go on with: {again}" if again else "stopped")
         if not gone:
@@ -922,19 +923,23 @@ def _report(
     records: "list[Record]", out: Path, figures: Path | None, stores: "list[Path]", is_json: bool
 ) -> None:
     """Write the page, then print the table, which whoever reads may cut short."""
-    from .report import write
+    from .report import save_figures, write
 
+    option, place = "--out FILE", out
     try:
-        page, *drawn = write(records, out, figures, stores)
+        write(records, out, None, stores)
+        if figures is not None:
+            option, place = "--figures FOLDER", figures
+            save_figures(records, figures)
     except OSError as error:
         _fail(
-            f"report {str(out)!r} cannot be written ({error.strerror or error}); the records are safe: "
-            "`seriality report --out FILE` writes it elsewhere",
+            f"report {str(place)!r} cannot be written ({error.strerror or error}); the records are safe: "
+            f"`seriality report {option}` writes it elsewhere",
             code=1,
         )
     _print_table(records, is_json)
-    beside = f", figures in {figures}" if drawn else ""
-    typer.echo(f"Report: {page}{beside}", err=is_json)
+    beside = f", figures in {figures}" if figures is not None else ""
+    typer.echo(f"Report: {out}{beside}", err=is_json)
 
 
 # Metering
@@ -1030,7 +1035,11 @@ def _print_entries(kind: str, is_json: bool) -> None:
 def _print_json(value: Any) -> None:
     import json
 
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:  # nested deeply: the encoder that does not indent goes further
+        text = json.dumps(value, ensure_ascii=False)
+    typer.echo(text)
 
 
 def _listed(kind: str) -> Iterator[tuple[str, str, str]]:

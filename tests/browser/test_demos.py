@@ -349,9 +349,54 @@ def test_words_by_chain_and_by_tree(built, visit, shipped):
         "none",
         "claims/C99",
         "question?curve=a|b|c&records=5-1,x,9999999",
+        'question?curve=["table1-accuracy",[0],"x"]',
+        "question?curve=[1]&records=",
+        "question?records=abc",
+        "claims/C07?records=%ZZ",
+        "explore/balls?t=%",
+        "%E0%A4%A",
+        "%",
     ],
 )
 def test_a_hash_that_makes_no_sense_is_left_alone(built, visit, place):
     page = visit(built, place)
     page.wait_for_timeout(300)
     assert page.locator("main > [role=tabpanel]:visible").count() == 1
+
+
+def test_a_demo_that_is_left_stops_and_keeps_out_of_the_address(built, visit):
+    page = visit(built, "explore/sudoku")
+    page.locator("#demo-sudoku button:has-text('Play')").click()
+    page.wait_for_function("() => /step=[3-9]/.test(location.hash)")
+    page.click("[role=tab][href='#explore/circuits']")
+    page.wait_for_function("() => location.hash.startsWith('#explore/circuits')")
+    page.wait_for_timeout(600)  # four steps, if it went on
+    assert page.evaluate("location.hash") == "#explore/circuits"
+    assert page.locator("#demo-sudoku button:text-is('Play')").count() == 1
+    page.click("[role=tab][href='#explore/balls']")
+    page.locator("#demo-balls button:has-text('Play')").click()
+    page.click("#tab-claims")
+    page.wait_for_function("() => location.hash === '#claims'")
+    page.wait_for_timeout(300)
+    assert page.locator("#demo-balls button:text-is('Play')").count() == 1
+
+
+def test_an_address_given_while_a_demo_plays_is_where_it_then_stands(built, visit):
+    page = visit(built, "explore/sudoku?step=5")
+    page.locator("#demo-sudoku button:has-text('Play')").click()
+    page.evaluate("location.hash = '#explore/sudoku?step=32'")
+    page.wait_for_timeout(500)
+    assert page.evaluate("location.hash") == "#explore/sudoku?step=32"
+    assert spent(page, "sudoku")[1]["Steps"].startswith("32 of ")
+
+
+@pytest.mark.parametrize("count", [5, 1])
+def test_the_address_of_an_event_shows_it_again(built, visit, count):
+    page = visit(built, f"explore/balls?balls={count}")
+    for event in range(1, 7):
+        page.locator("#demo-balls button:has-text('Next event')").click()
+        (there,) = spent(page, "balls")
+        assert there["Span"].startswith(f"{event} dependent")
+        again = visit(built, page.evaluate("location.hash.slice(1)"))
+        assert spent(again, "balls") == [there]
+        again.close()

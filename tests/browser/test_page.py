@@ -71,6 +71,46 @@ def test_a_cell_of_table_1_opens_its_curve(built, visit):
     again.locator("dialog.curve .panel svg").nth(1).wait_for()
 
 
+def test_charts_have_their_width_after_the_window_changed_while_they_were_hidden(built, visit):
+    page = visit(built)
+    first = page.locator("#panel-question figure .panel").first
+    first.scroll_into_view_if_needed()
+    first.locator("svg").wait_for()
+    for name, width in (("studies", 1000), ("studies", 1440)):
+        page.click(f"#tab-{name}")
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        page.click("#tab-question")
+        first.scroll_into_view_if_needed()
+        page.wait_for_function(
+            """panel => {
+              const chart = panel.querySelector("svg");
+              return chart !== null && Math.min(chart.clientWidth, chart.getBBox().width) > 200;
+            }""",
+            arg=first.element_handle(),
+        )
+
+
+def test_the_way_to_the_content_keeps_the_part_that_is_open(built, visit):
+    page = visit(built, "claims/C07")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert shown(page) == "claims"
+    assert page.evaluate("[location.hash, document.activeElement.id]") == ["#claims/C07", "main"]
+
+
+def test_records_that_are_not_there_are_not_counted(built, visit):
+    dialog = visit(built, "?records=abc").locator("dialog[open]")
+    assert "no such records" in dialog.inner_text()
+    page = visit(built, f"?records={','.join(['0-999999'] * 30)}")
+    total = page.evaluate(
+        "JSON.parse(document.getElementById('records-data').textContent).groups"
+        ".reduce((sum, group) => sum + group[3].reduce((s, run) => s + run[2], 0), 0)"
+    )
+    assert f"{total:,} records" in page.locator("dialog[open]").inner_text()
+    assert "seriality record" in page.locator("dialog[open] code").first.inner_text()
+
+
 @pytest.mark.parametrize(("width", "theme"), VIEWS)
 def test_every_figure_is_drawn(built, visit, theme, width):
     page = visit(built, width=width, theme=theme)

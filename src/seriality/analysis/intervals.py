@@ -44,7 +44,7 @@ def wilson(
     if np.any(successes < 0) or np.any(successes > tries):
         raise ValueError(f"successes lie between 0 and tries: got {successes} of {tries}")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    n = np.maximum(tries, 1)
+    n = np.maximum(tries, 1).astype(float)
     p = successes / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)

@@ -348,8 +348,10 @@ def _run(record: RecordLike, rule: Rule) -> Run:
     for split in ("validation", "test"):
         tries = np.array(outcome[split]["tries"], float)[order]
         successes = np.array(outcome[split]["successes"], float)[order] * (not diverged)
-        if not depths or tries.shape != (len(depths),) or not np.all(tries > 0):
-            raise ValueError("every depth needs tries")
+        if not depths or {tries.shape, successes.shape} != {(len(depths),)}:
+            raise ValueError("every depth needs tries and successes")
+        if not np.all((tries >= 1) & (tries < 2**31) & (successes >= 0) & (successes <= tries)):
+            raise ValueError("successes are among the tries")
         low, high = wilson(successes, tries, confidence=rule.confidence)
         shares[split] = (successes / tries, low, high)
     growth = outcome.get("growth") or {}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
+from ..partial import partial as unfinished
 from ..tasks.base import shortened
 from .plan import Refused, Unusable
 
@@ -30,9 +31,6 @@ class NoRow:
 
     text: str
 
-
-UNFINISHED: set[Path] = set()
-"""Files that are being written: what a process that must leave at once removes."""
 
 Columns = dict[str, Sequence[Any] | np.ndarray]
 """Rows by column, all columns of one length."""
@@ -65,7 +63,7 @@ def writing(file: Path, metadata: dict[str, Any], rows: int) -> Iterator[Write]:
     """
     check_place(file)
     kind = kind_of(file)
-    with _partial(file) as partial:
+    with unfinished(file) as partial:
         if kind == ".jsonl":
             with open(partial, "w", encoding="utf-8") as opened:
 
@@ -106,21 +104,9 @@ def _within_room(write: Write, partial: Path, file: Path, rows: int) -> Write:
 
 def put_beside(file: Path, text: str) -> None:
     """Write a small text file, whole or not at all, and never over one that is there."""
-    with _partial(file) as partial:
+    with unfinished(file) as partial:
         partial.write_text(text, encoding="utf-8")
         _move(partial, file)
-
-
-@contextmanager
-def _partial(file: Path) -> Iterator[Path]:
-    """A name beside a file for what is not finished, removed at the end."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    UNFINISHED.add(partial)
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
-        UNFINISHED.discard(partial)
 
 
 def _move(partial: Path, file: Path) -> None:

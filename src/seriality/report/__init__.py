@@ -25,6 +25,13 @@ def write(
     return write(records, out, figures_in, stores)
 
 
+def save_figures(records: Sequence[Record], folder: Path) -> list[Path]:
+    """Write every figure as SVG and PNG; the paths."""
+    from .page import save_figures
+
+    return save_figures(records, folder)
+
+
 def in_the_way(out: Path, figures_in: Path | None = None) -> Path | None:
     """What a report at `out` would write over that no older report has written; None if there is nothing."""
     from .page import in_the_way

@@ -21,6 +21,7 @@ import numpy as np
 
 from .. import analysis
 from ..analysis import CONTROL, SERIAL, Row, Side
+from ..partial import replacing
 from . import panels
 from .panels import Link
 from .summary import RULE, Reading, Summary, plain
@@ -121,8 +122,10 @@ MARK = "<!-- A figure of seriality. -->\n"
 def save(chart: alt.TopLevelMixin, stem: Path) -> list[Path]:
     """Write a chart as SVG and then as PNG (twice the size in pixels); the two paths."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    paths[0].write_text(MARK + svg(chart), encoding="utf-8")
-    chart.save(paths[1], scale_factor=2)
+    with replacing(paths[0]) as beside:
+        beside.write_text(MARK + svg(chart), encoding="utf-8")
+    with replacing(paths[1]) as beside:
+        chart.save(str(beside), format="png", scale_factor=2)
     return paths
 
 

@@ -46,7 +46,7 @@ class Index:
         return self.link(
             record.id
             for record in self._records
-            if record.study == study
+            if plain(record.study) == plain(study)
             and all(record.settings.get(name) == value for name, value in settings.items())
         )
 

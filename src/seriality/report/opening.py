@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
     families = list(summary.table)
     rows = [summary.table[family] for family in families]
     panels = figures.panels_of(summary, figures.accuracy, made.link)
-    name = f"{summary.study}-accuracy"
+    name = made.free(f"{summary.study}-accuracy")
     places = _places(panels)
     names = ["Solver", "Metered span", "Parallel?", *(f"{plain(family)}: reach" for family in families)]
     body = [
@@ -100,7 +101,7 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
                 ),
             ),
             *(
-                element("td", _cell(row, f"{name}|{places[k]}|{row.name}"), cls=_colour(row))
+                element("td", _cell(row, json.dumps([name, places[k], row.name])), cls=_colour(row))
                 for k, row in enumerate(members)
             ),
         )
@@ -139,11 +140,11 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
     ]
 
 
-def _places(panels: Sequence[Sequence[object]]) -> list[str]:
+def _places(panels: Sequence[Sequence[object]]) -> list[list[int]]:
     """The panels of each family, by their places among all."""
     found, start = [], 0
     for line in panels:
-        found.append(",".join(str(start + k) for k in range(len(line))))
+        found.append([start + k for k in range(len(line))])
         start += len(line)
     return found
 

@@ -10,6 +10,7 @@ The page needs no network: a policy in its head names by digest the scripts that
 from outside.
 """
 
+import itertools
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..partial import replacing
 from ..store import Record
 from . import figures, script
 from .claim_list import claim_list
@@ -58,9 +60,8 @@ def write(
     if (other := in_the_way(out, figures_in)) is not None:
         raise FileExistsError(f"{other} is there and was not written by seriality")
     out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = out.with_name(f".{os.getpid()}.html")  # an old page is replaced whole or not at all
-    fresh.write_text(page(records, stores), encoding="utf-8", errors="replace")
-    fresh.replace(out)
+    with replacing(out) as beside:
+        beside.write_text(page(records, stores), encoding="utf-8", errors="replace")
     return [out, *([] if figures_in is None else save_figures(records, figures_in))]
 
 
@@ -118,11 +119,17 @@ class Figures:
         self.link = index.link
         self.panels: dict[str, list[dict[str, Any]]] = {}
 
+    def free(self, name: str) -> str:
+        """The name, with a number behind it if a figure has it: studies may differ by what is not seen."""
+        others = (f"{name}-{n}" for n in itertools.count(2))
+        return next(each for each in itertools.chain([name], others) if each not in self.panels)
+
     def place(self, name: str, panels: Iterable[Any], title: str, text: str) -> Markup:
         """A figure; nothing if it has no panels."""
         charts = [for_page(panel) for panel in panels]
         if not charts:
             return Markup("")
+        name = self.free(name)
         self.panels[name] = charts
         return element(
             "figure",

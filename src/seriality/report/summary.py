@@ -68,8 +68,8 @@ class Reading:
 
 def readings(records: Sequence[Record]) -> list[Reading]:
     """What the records of every study with a reader say, in the order of its claims."""
-    records, lost = _results(records)
     studies = dict.fromkeys(record.study for record in records if record.study in READERS)
+    records, lost = _results(records)
     found = [
         _reading(study, [each for each in records if each.study == study], lost[study]) for study in studies
     ]
@@ -157,8 +157,8 @@ def _other_rule(claim: claims.Claim, records: Sequence[Record]) -> int:
 def summaries(records: Sequence[Record]) -> list[Summary]:
     """A summary of every study of solvers that has records, that of the claim first."""
     claim = claims.CLAIMS["C01"]
-    records, lost = _results(records)
     studies = dict.fromkeys(record.study for record in records if record.study not in READERS)
+    records, lost = _results(records)
     ordered = sorted(studies, key=lambda study: study != claim.study)
     return [
         _summary(claim, study, [each for each in records if each.study == study], lost[study])

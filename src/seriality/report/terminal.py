@@ -129,6 +129,11 @@ def _reading(reading: Reading) -> Iterator[RenderableType]:
         if other := reading.other_rule[finding.claim]:
             yield Text(f"Made under another decision rule: {count(other, 'record')}")
         yield Text()
+    facts = dict(reading.facts)
+    told = [facts["Records"], *(f"failed: {facts[name]}" for name in ("Failed",) if name in facts)]
+    told += [] if reading.findings else ["it bears on no claim"]
+    yield Text(f"{reading.study}: {'; '.join(told)}")
+    yield Text()
 
 
 def _curves(finding: Finding) -> Iterator[Text]:

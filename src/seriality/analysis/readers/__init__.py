@@ -3,8 +3,8 @@ table of solvers (`analysis.table`)."""
 
 from collections.abc import Callable, Sequence
 
-from ..finding import Finding
-from ..table import RecordLike
+from ..finding import UNDECIDED, Finding
+from ..table import RecordLike, Verdict
 from . import (
     deep_and_wide,
     depth_of_one,
@@ -19,27 +19,42 @@ from . import (
     widths,
 )
 
-READERS: dict[str, Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]] = {
-    "sampler_error": sampler_error.read,
-    "derandomised": derandomised.read,
-    "sudoku_orders": sudoku_orders.read,
-    "depth_of_one": depth_of_one.read,
-    "depth_of_one_small": depth_of_one.read,
-    "widths": widths.read,
-    "plateau": plateau.read,
-    "plateau_small": plateau.read,
-    "escapes": plateau.read_escapes,
-    "escapes_small": plateau.read_escapes,
-    "sudoku_trained": plateau.read_sudoku,
-    "sudoku_trained_small": plateau.read_sudoku,
-    "exchange_rate": exchange_rate.read,
-    "exchange_rate_automaton": exchange_rate.read,
-    "exchange_rate_sudoku": exchange_rate.read,
-    "exchange_rate_large": exchange_rate.read,
-    "deep_and_wide": deep_and_wide.read,
-    "thinning": thinning.read,
-    "loops": loops.read,
-    "machine": machine.read,
+Reader = Callable[[Sequence[RecordLike], int], tuple[Finding, ...]]
+
+
+def _together(read: Reader, *on: str) -> Reader:
+    """The reader; where records that can be read one by one do not go together, its claims are undecided."""
+
+    def whole(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
+        try:
+            return read(records, missing)
+        except (ValueError, RuntimeError) as error:
+            said = str(error)
+        except (LookupError, ArithmeticError):
+            said = "not all were asked alike"
+        verdict = Verdict(UNDECIDED, (f"these records do not go together: {said}",))
+        return tuple(Finding(claim, verdict, ()) for claim in on)
+
+    return whole
+
+
+READERS: dict[str, Reader] = {
+    "sampler_error": _together(sampler_error.read, "C15"),
+    "derandomised": _together(derandomised.read, "C16"),
+    "sudoku_orders": _together(sudoku_orders.read, "C17"),
+    **dict.fromkeys(("depth_of_one", "depth_of_one_small"), _together(depth_of_one.read, "C18")),
+    "widths": _together(widths.read, "C22"),
+    **dict.fromkeys(("plateau", "plateau_small"), _together(plateau.read, "C14")),
+    **dict.fromkeys(("escapes", "escapes_small"), _together(plateau.read_escapes, "C25")),
+    **dict.fromkeys(("sudoku_trained", "sudoku_trained_small"), _together(plateau.read_sudoku, "C17")),
+    **dict.fromkeys(
+        ("exchange_rate", "exchange_rate_automaton", "exchange_rate_sudoku", "exchange_rate_large"),
+        _together(exchange_rate.read, "C23"),
+    ),
+    "deep_and_wide": _together(deep_and_wide.read, "C07"),
+    "thinning": _together(thinning.read, "C12", "C13"),
+    "loops": _together(loops.read, "C11"),
+    "machine": _together(machine.read, "C24"),
     "demonstrations": lambda records, missing: (),  # these two bear on no claim
     "sleeping": lambda records, missing: (),
 }

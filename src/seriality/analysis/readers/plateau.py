@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ... import claims
-from ..finding import Finding, Panel, Point, Series, decide, parsed
+from ..finding import POSITIVE, Finding, Panel, Point, Series, decide, number, parsed
 from ..intervals import Interval, student, wilson
 from ..table import CONTROL, SERIAL, RecordLike
 
@@ -110,10 +110,15 @@ def _last(answers: list[Answers]) -> list[tuple[str, int]]:
 
 
 def _cells(records: Sequence[RecordLike]) -> tuple[Cells, int]:
+    """The networks of each cell by seed, and how many records were of none; ValueError if those of one cell
+    were not asked alike."""
     answers, unread = parsed(records, _answers)
     cells: Cells = {}
     for each in sorted(answers, key=lambda a: a.seed):
         cells.setdefault((each.family, each.role, each.row), []).append(each)
+    for key, row in cells.items():
+        if len({(frozenset(each.at), frozenset(each.right)) for each in row}) > 1:
+            raise ValueError(f"not all of {', '.join(key)} were asked at the same depths and steps")
     return cells, unread
 
 
@@ -122,14 +127,14 @@ def _answers(record: RecordLike) -> Answers:
     role, row, diverged = settings["role"], str(settings["row"]), bool(outcome["diverged"])
     if role not in (SERIAL, CONTROL):
         raise ValueError(f"the role of a task is {SERIAL} or {CONTROL}")
-    tries = int(outcome["test"]["tries"][-1])
+    tries = int(number(outcome["test"]["tries"][-1], *POSITIVE))
     at: dict[int, dict[tuple[str, int], int]] = {}
     work: dict[tuple[str, int], int] = {}
     asked = {_named(name): found for name, found in (outcome.get("answering") or {}).items()}
     for key, found in (asked or {(RANDOM, 0): outcome}).items():
         for depth, count in zip(found["depths"], found["test"]["successes"], strict=True):
             at.setdefault(int(depth), {})[key] = int(count) * (not diverged)
-        work[key] = int(found["cost"]["unit"]["work"])
+        work[key] = int(number(found["cost"]["unit"]["work"], 1, 1e18))
     right = at[max(int(d) for d in outcome["depths"])]
     judged = (
         {(RANDOM, n) for n in (claims.COARSE_STEPS, claims.MOST_STEPS)}

@@ -94,11 +94,18 @@ def of_record(record: RecordLike, outcome: Mapping[str, Any] | None = None) -> T
     if len(tries) != 1 or not right:
         raise ValueError("as many tries at every depth, and one depth or more")
     cost, step = outcome["cost"]["unit"], outcome.get("training_step")
-    training_work = None if step is None else int(step["work"]) * int(number(outcome["steps_run"], *COUNT))
+    training_work = (
+        None
+        if step is None
+        else int(number(step["work"], 0, 1e18)) * int(number(outcome["steps_run"], *COUNT))
+    )
     span, work = (int(number(cost[name], 1, 1e18)) for name in ("span", "work"))
     regime, held = settings.get("training") or {}, outcome.get("validation")
     rate = number(regime.get("learning_rate", 0.0), 0.0, 1e9)
-    validation = 0.0 if held is None or diverged else sum(held["successes"]) / sum(held["tries"])
+    validation = 0.0
+    if held is not None and not diverged:
+        asked = sum(number(each, *POSITIVE) for each in held["tries"])
+        validation = sum(number(each, 0, asked) for each in held["successes"]) / asked
     return Trained(
         str(settings["family"]), role, str(settings["row"]), int(settings["seed"]),
         right, tries.pop(), span, work, training_work, diverged, rate, validation, record=record.id,
@@ -122,8 +129,11 @@ def point(x: float, trained: Sequence[Trained], depth: int) -> Point:
 
 
 def observations(trained: Iterable[Trained]) -> Observations:
-    """Every depth of every training, configurations numbered by row."""
+    """Every depth of every training, configurations numbered by row; ValueError if not all were asked at the
+    same depths."""
     every = list(trained)
+    if len({frozenset(each.right) for each in every}) > 1:
+        raise ValueError("not all were asked at the same depths")
     rows = {row: place for place, row in enumerate(dict.fromkeys(each.row for each in every))}
     table = [
         (rows[each.row], each.seed, depth, each.span, each.work, count, each.tries)

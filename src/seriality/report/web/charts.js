@@ -135,19 +135,19 @@ export function numbers(panels) {
 }
 
 export function start() {
-  const drawn = new Map();
+  const drawn = new Map(); // by the place of a chart: what undoes it
   const watcher = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
     if (!isIntersecting || drawn.has(target)) return;
-    drawn.set(target, target.clientWidth);
     const spec = every()[target.dataset.figure][Number(target.dataset.panel)];
-    draw(target, spec).catch((error) => {
+    drawn.set(target, draw(target, spec).catch((error) => {
       fill(target, `This chart cannot be drawn: ${error.message}`);
       console.error(error);
-    });
+    }));
   }), { rootMargin: "200px" });
 
-  function again() {
-    for (const target of [...drawn.keys()]) {
+  function again(targets) {
+    for (const target of targets) {
+      drawn.get(target).then((view) => view?.finalize());
       drawn.delete(target);
       watcher.unobserve(target);
       watcher.observe(target);
@@ -169,10 +169,11 @@ export function start() {
       if (details.open && details.childElementCount === 1) details.append(...numbers(panels));
     });
   }
-  dark.addEventListener("change", again);
+  dark.addEventListener("change", () => again([...drawn.keys()]));
   let width = innerWidth;
-  addEventListener("resize", () => {
-    if ((width > 560) !== (innerWidth > 560)) again();
+  addEventListener("resize", () => { // a chart that is hidden has been told that it has no width
+    const turned = (width > 560) !== (innerWidth > 560);
+    again([...drawn.keys()].filter((target) => turned || target.clientWidth === 0));
     width = innerWidth;
   });
 }

@@ -11,22 +11,32 @@ function ofRow(panels, row) {
     const copy = JSON.parse(JSON.stringify({ ...spec, datasets: {} }));
     const others = Object.entries(spec.datasets).filter(([name]) => name !== spec.data.name);
     copy.datasets = { ...Object.fromEntries(others), [spec.data.name]: rows };
-    return copy;
-  });
+    return rows.length ? copy : null;
+  }).filter(Boolean);
+}
+
+// The name of a figure, the places of panels, a row: from the address, where anything may stand.
+function parsed(curve) {
+  try {
+    const [figure, places, row] = JSON.parse(curve);
+    return [String(figure), [...places].map(Number), String(row)];
+  } catch {
+    return ["", [], ""];
+  }
 }
 
 export function start() {
   const body = make("div", { class: "body" });
   const title = make("h2", { id: "curve-title" });
-  const dialog = make("dialog", { class: "curve", "aria-labelledby": "curve-title", onclose: () => keep({ curve: null }) },
+  const dialog = make("dialog", { class: "curve", "aria-labelledby": "curve-title", onclose: () => dialog.open || keep({ curve: null }) },
     make("header", {}, title, button("Close", () => dialog.close())), body);
   document.body.append(dialog);
 
   function open(curve) {
-    const [figure, places, row] = curve.split("|");
-    const all = data("figures-data")?.[figure];
-    const panels = ofRow((places ?? "").split(",").map((i) => all?.[Number(i)]).filter(Boolean), row);
-    if (panels.length === 0) return;
+    const [figure, places, row] = parsed(curve);
+    const all = data("figures-data")?.[figure] ?? [];
+    const panels = ofRow(places.map((i) => all[i]).filter(Boolean), row);
+    if (panels.length === 0) return dialog.close();
     title.textContent = row;
     const drawn = make("div", { class: "panels" });
     fill(body, drawn,

@@ -2,7 +2,7 @@
 // keeps its state.
 
 import { data } from "./dom.js";
-import { keep, read } from "./state.js";
+import { keep, onChange } from "./state.js";
 import { tabs } from "./tabs.js";
 import { start as balls } from "./demos/balls.js";
 import { start as cells } from "./demos/cells.js";
@@ -17,12 +17,20 @@ export function start() {
   if (list === null) return;
   const records = data("demos-data");
   const begun = new Map();
+  let shown = null;
+  onChange(({ path }) => { // a demo that is left stops, and what it still says is not of this address
+    if (path[0] === "explore") return;
+    begun.get(shown)?.stop?.();
+    shown = null;
+  });
   tabs(list, 1, (name, place) => {
     if (place.path[0] !== "explore") return;
-    if (begun.has(name)) return begun.get(name)?.(place.params);
+    if (name !== shown) begun.get(shown)?.stop?.();
+    shown = name;
+    if (begun.has(name)) return begun.get(name).from(place.params);
     const stage = document.querySelector(`#demo-${name} .stage`);
     begun.set(name, DEMOS[name](stage, records, place.params, (changes) => {
-      if (read().path[0] === "explore") keep(changes);
+      if (name === shown) keep(changes);
     }));
   });
 }

@@ -15,5 +15,9 @@ claims();
 records();
 curves();
 explore();
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // its address is none of a part
+  document.getElementById("main").focus();
+});
 begin();
 document.documentElement.dataset.ready = "";

@@ -6,25 +6,27 @@ import { keep, onChange } from "./state.js";
 const MOST = 300;
 let index = null;
 let starts = [];
+let total = 0;
 
 function load() {
   if (index !== null) return;
   index = data("records-data");
-  let place = 0;
   starts = index.groups.map((group) => {
-    const start = place;
-    place += group[3].reduce((sum, [, , count]) => sum + count, 0);
+    const start = total;
+    total += group[3].reduce((sum, [, , count]) => sum + count, 0);
     return start;
   });
 }
 
-// "0-4,7" as places.
+// "0-4,7" as places, those that there are.
 export function places(link) {
-  return link.split(",").filter(Boolean).flatMap((part) => {
-    const [first, last = first] = part.split("-").map(Number);
-    return Number.isInteger(first) && Number.isInteger(last) && last - first < 1e6
-      ? Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i) : [];
-  });
+  load();
+  const found = new Set();
+  for (const part of link.split(",")) {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
+    for (let place = Number(first); place <= Math.min(Number(last), total - 1); place += 1) found.add(place);
+  }
+  return [...found];
 }
 
 export function at(place) {
@@ -54,10 +56,10 @@ function shown(link) {
       return map.set(key, [...(map.get(key) ?? []), each]);
     }, new Map());
   const more = found.length > MOST ? `The first ${MOST} are listed. ` : "";
-  const first = rows.length ? rows[0].id : "ID";
+  if (rows.length === 0) return [make("p", {}, "This page has no such records.")];
   return [
     make("p", {}, `${number(found.length)} record${found.length === 1 ? "" : "s"}. ${more}One of them whole: `,
-      make("code", {}, `${index.command} ${first}`)),
+      make("code", {}, `${index.command} ${rows[0].id}`)),
     ...[...groups].map(([name, members]) => make("div", {},
       make("h3", {}, name),
       make("ul", { class: "ids" }, members.map((each) => make("li", {}, make("code", {}, each.id), ` ${each.detail}`))))),
@@ -70,7 +72,7 @@ export function link(places, text, attributes = {}) {
 
 export function start() {
   const body = make("div", { class: "body" });
-  const dialog = make("dialog", { "aria-labelledby": "records-title", onclose: () => keep({ records: null }) },
+  const dialog = make("dialog", { "aria-labelledby": "records-title", onclose: () => dialog.open || keep({ records: null }) },
     make("header", {}, make("h2", { id: "records-title" }, "The records behind it"),
       button("Close", () => dialog.close())),
     body);

@@ -3,7 +3,7 @@
 const listeners = [];
 
 export function read() {
-  const [path, query = ""] = decodeURI(location.hash.slice(1)).split("?");
+  const [path, query = ""] = location.hash.slice(1).split("?"); // what is not well-formed is no error
   return { path: path.split("/").filter(Boolean), params: new URLSearchParams(query) };
 }
 

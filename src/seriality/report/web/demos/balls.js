@@ -4,12 +4,14 @@ import { button, choice, fill, make, number, slider, spent, svg } from "../dom.j
 
 const COLOURS = ["#e69f00", "#0072b2", "#009e73", "#d55e00", "#b4609a"];
 
+const SAME = 5e-7; // times are recorded, and kept in the address, to six digits
+
 // The last event at or before a time, as its place in the record: 0 is the start.
 export function eventAt(motion, time) {
   let low = 0, high = motion.time.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (motion.time[middle] <= time) low = middle; else high = middle - 1;
+    if (motion.time[middle] <= time + SAME) low = middle; else high = middle - 1;
   }
   return low;
 }
@@ -107,7 +109,7 @@ export function start(stage, records, params, keep) {
     time = Math.max(0, Math.min(last(), next));
     when.set(time);
     draw();
-    if (kept) keep({ balls, t: time.toFixed(2), way });
+    if (kept) keep({ balls, t: Number(time.toFixed(6)), way });
   }
 
   function stop() {
@@ -132,7 +134,7 @@ export function start(stage, records, params, keep) {
   const step = button("Next event", () => {
     stop();
     way = "step";
-    set(motion().time[Math.min(eventAt(motion(), time + 1e-9) + 1, motion().time.length - 1)] + 1e-9);
+    set(motion().time[Math.min(eventAt(motion(), time) + 1, motion().time.length - 1)]);
   });
   const jump = button("Jump to the end", () => { stop(); way = "jump"; set(last()); });
   const when = slider({
@@ -147,6 +149,7 @@ export function start(stage, records, params, keep) {
     make("div", { class: "beside" }, picture, make("div", {}, told.node, note)));
 
   function from(given) {
+    stop();
     balls = given.get("balls") === "1" ? 1 : 5;
     many.set(balls);
     way = given.get("way") === "jump" && balls === 1 ? "jump" : "step";
@@ -154,5 +157,5 @@ export function start(stage, records, params, keep) {
     set(Number.isFinite(asked) ? asked : 0, false);
   }
   from(params);
-  return from;
+  return { from, stop };
 }

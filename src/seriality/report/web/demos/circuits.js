@@ -90,5 +90,5 @@ export function start(stage, records, params, keep) {
     draw();
   }
   from(params);
-  return from;
+  return { from };
 }

@@ -94,7 +94,7 @@ export function start(stage, records, params, keep) {
     if (step === steps) step = 0;
     play.textContent = "Pause";
     playing = setInterval(() => {
-      step += 1;
+      step = Math.min(steps, step + 1);
       byStep.set(step);
       drawOrders();
       if (step === steps) stop();
@@ -114,6 +114,7 @@ export function start(stage, records, params, keep) {
       make("div", {}, make("h5", {}, "Most confident first"), boards.confidence, told.confidence.node)));
 
   function from(given) {
+    stop();
     const asked = (name, high) => {
       const value = Number(given.get(name) ?? 0);
       return Number.isInteger(value) && value >= 0 && value <= high ? value : 0;
@@ -126,5 +127,5 @@ export function start(stage, records, params, keep) {
     drawOrders();
   }
   from(params);
-  return from;
+  return { from, stop };
 }

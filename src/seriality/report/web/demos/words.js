@@ -100,5 +100,5 @@ export function start(stage, records, params, keep) {
     draw();
   }
   from(params);
-  return from;
+  return { from };
 }
