@@ -475,7 +475,7 @@ def test_one_claim_is_told_whole():
     ):
         assert " ".join(said.split()) in flat
     assert flat.count("✓ seen") == 2
-    assert "✗ not so wide circuits gain -11.7% (-31.9% to +8.5%)" in flat
+    assert "✗ not so wide circuits gain -11.7 points (-31.9 to +8.5)" in flat
     assert "✓ control holds the best model is 98.9% right" in flat
     assert "span 284: 1.01e+06: 0.9945" not in flat
     code, out, _ = call("claims", "C07", "--curves", "--store", ROOT / "results" / "exchange.sqlite")

@@ -33,6 +33,7 @@ from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from seriality.claims import CLAIMS
 from seriality.cli import EXECUTORS, KINDS, USAGE, app
 from seriality.machine_command import Found, shown
 from seriality.meter.examples import EXAMPLES
@@ -284,7 +285,7 @@ def test_there_are_programs_with_results():
     assert {"README.md", "meter.md", "records.md", "analysis.md"} <= set(RUN)
     assert {"add_a_task.md", "add_a_solver.md"} <= set(RUN)
     shown = "".join(block.text for block in RUN["README.md"] if block.kind == "python")
-    assert "# linear: 3n - 3, from n = 16 to 512" in shown
+    assert "# linear: 3n - 3, at n = 16, 32, …, 512" in shown
 
 
 def test_the_tests_that_the_page_of_numbers_names_are_there():
@@ -353,10 +354,15 @@ def test_the_published_page_is_what_the_records_say():
 
 
 def test_the_readme_counts_the_verdicts_as_the_records_do():
-    found = [standing.status for standing in standings(published()).values()]
+    verdicts = standings(published())
+    found = [standing.status for standing in verdicts.values()]
     said = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     told = [f"{found.count(status)} {status}" for status in ("supported", "contradicted", "undecided")]
     assert f"{', '.join(told)}. The other twelve are not yet run." in said
+    changed = [each for each in CLAIMS.values() if each.changed]
+    assert all(re.search("changed|added|replaced|asked at first", each.caveat) for each in changed)
+    assert sum(verdicts[each.id].status == "supported" for each in changed) == 5
+    assert "Of the six, five stand on a rule that was changed" in said
     assert (len(found), found.count("not yet run")) == (26, 12)
 
 

@@ -41,7 +41,7 @@ def every_pair(x):
 )
 def test_the_law_of_a_program(program, text, parallel):
     found = growth({n: measure(program, jax.ShapeDtypeStruct((n, 4), "float32")).span for n in GRID})
-    assert str(found) == f"{text}, from n = 16 to 128"
+    assert str(found) == f"{text}, at n = 16, 32, …, 128"
     assert found.parallel is parallel
 
 
@@ -69,12 +69,12 @@ def test_a_square_is_quadratic(a, b, c):
 
 @given(offset)
 def test_a_constant_is_constant(c):
-    assert str(growth((n, c) for n in GRID)) == f"constant: {c}, from n = 16 to 128"
+    assert str(growth((n, c) for n in GRID)) == f"constant: {c}, at n = 16, 32, …, 128"
 
 
 def test_the_range_says_where_a_law_begins():
     found = growth({8: 50, 16: 50, 32: 98, 64: 194, 128: 386})
-    assert str(found) == "linear: 3n + 2, from n = 16 to 128"
+    assert str(found) == "linear: 3n + 2, at n = 16, 32, …, 128"
     assert found.values[0] == (8, 50)
 
 
@@ -115,6 +115,20 @@ def test_another_length_is_asked_for_where_it_could_tell():
 def test_what_is_no_span_is_refused(spans):
     with pytest.raises(TypeError, match=r"\.span for n in"):
         inspect.unwrap(growth)(spans)  # what a user meets, whose annotations are not checked
+
+
+def test_pivots_are_choices_of_which_the_degree_says_nothing():
+    def pivots(a):
+        return lax.linalg.lu(a)[2]
+
+    found = growth(lambda n: (pivots, jax.ShapeDtypeStruct((n, n), "float32")), sizes=GRID)
+    assert (found.span.law, found.degree) == ("linear", "unknown")
+    assert "no parallel algorithm is known" in found.reading
+
+
+def test_the_sizes_at_which_a_law_is_exact_are_told():
+    assert str(growth({n: 3 * n for n in (8, 9, 31)})) == "linear: 3n, at n = 8, 9, 31"
+    assert str(growth({8: 99, 9: 27, 31: 93, 40: 120, 50: 150})) == "linear: 3n, at n = 9, 31, …, 50"
 
 
 def test_a_program_that_is_not_given_by_size_is_told_how():

@@ -154,8 +154,8 @@ def test_sizes_give_a_table_and_the_laws():
     assert code == 0
     assert out.startswith("model.py:forward(float32[128,8])\n")
     assert re.search(r"^  16 +256 +32 ", out, re.M)
-    assert re.search(r"^  work +linear: 16n, from n = 16 to 128 *$", out, re.M)
-    assert re.search(r"^  span +linear: 2n, from n = 16 to 128 *$", out, re.M)
+    assert re.search(r"^  work +linear: 16n, at n = 16, 32, …, 128 *$", out, re.M)
+    assert re.search(r"^  span +linear: 2n, at n = 16, 32, …, 128 *$", out, re.M)
 
 
 def test_functions_and_the_critical_path_are_told_apart():
@@ -198,7 +198,7 @@ def test_a_dial_may_be_the_size_that_grows():
     assert code == 0
     assert out.startswith("rnn(width=8, tokens=128)\n")
     assert "Growth, n = tokens\n" in out
-    assert re.search(r"^  span +linear: 4n, from n = 16 to 128 *$", out, re.M)
+    assert re.search(r"^  span +linear: 4n, at n = 16, 32, …, 128 *$", out, re.M)
 
 
 # JSON

@@ -82,7 +82,7 @@ def test_accuracy_that_follows_span_supports_it_and_the_numbers_are_told():
     found = finding("exchange_rate", "C23", SOUND)
     assert found.verdict.status == "supported"
     (said,) = found.verdict.reasons
-    assert "work alone by +" in said
+    assert "work alone misses by +" in said
     assert {panel.title for panel in found.panels} >= {"words, task, depth 16", "words, control, depth 16"}
     assert any("exchange rate by the surface" in note for note in found.notes)
     assert any("Training took 1.0e+05" in note for note in found.notes)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .intervals import Interval
 from .table import Part, RecordLike, Verdict
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
@@ -82,6 +83,16 @@ def number(value: Any, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"a number from {low:g} to {high:g}")
     return float(value)
+
+
+def points(gain: Interval) -> str:
+    """A difference of two shares, in points of a hundred.
+
+    >>> points(Interval(0.38, 0.288, 0.4726))
+    '+38.0 points (+28.8 to +47.3)'
+    """
+    mean, low, high = (100 * each for each in (gain.estimate, gain.low, gain.high))
+    return f"{mean:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def behind(outcomes: Iterable[dict[str, Any]]) -> tuple[str, ...]:

@@ -236,11 +236,13 @@ def verdict(table: dict[str, list[Row]], *, rule: Rule, missing: int = 0) -> Ver
     While trials are `missing` a row that has all of its seeds may contradict, and nothing is supported.
     """
     every = [row for family in table.values() for row in family]
+    parts = tuple(_part(family, members) for family, members in table.items())
     contradicting = [row for row in every if row.verdict == "contradicts"]
     if contradicting:
-        return Verdict("contradicted", tuple(f"{row.name} ({row.family})" for row in contradicting))
+        said = tuple(f"{row.name} ({row.family})" for row in contradicting)
+        return Verdict("contradicted", said, parts)
     if every and not missing and all(row.verdict == "agrees" for row in every):
-        return Verdict("supported", tuple(f"all rows agree ({family})" for family in table))
+        return Verdict("supported", tuple(f"all rows agree ({family})" for family in table), parts)
     reasons = [f"{missing} trials of the study are missing"] if missing else []
     for family, members in table.items():
         for state in ("not run", "undecided"):
@@ -249,7 +251,18 @@ def verdict(table: dict[str, list[Row]], *, rule: Rule, missing: int = 0) -> Ver
         few = [row.seeds for row in members if row.agreement != "not run" and not row.evidence]
         if few:
             reasons.append(f"{family}: {_seeds(min(few))}, not evidence ({rule.seeds} are needed)")
-    return Verdict("undecided", tuple(reasons) or ("no records",))
+    return Verdict("undecided", tuple(reasons) or ("no records",), parts)
+
+
+def _part(family: str, members: Sequence[Row]) -> Part:
+    """Whether the rows of a family are as expected; which are, which are open, and which are not."""
+    named = {"agrees": "agree", "contradicts": "not so"}
+    by: dict[str, list[str]] = {"agree": [], "open": [], "not so": []}
+    for row in members:
+        by[named.get(row.verdict, "open")].append(row.name)
+    seen = False if by["not so"] else None if by["open"] else True
+    told = [f"{state}: {', '.join(names)}" for state, names in by.items() if names]
+    return Part(seen, "; ".join([family, *told]))
 
 
 def choose(runs: Sequence[Run], *, rule: Rule) -> float:

@@ -31,6 +31,10 @@ from .primitives import RULES
 FOLLOWED = 16
 """How many steps of a loop are followed one by one."""
 
+CHOOSING = {"lu", "eig", "eigh", "schur", "svd"}
+"""Operations that choose on the way or go on until they converge, of which a degree says nothing: Gaussian
+elimination with partial pivoting is P-complete (Vavasis 1989)."""
+
 FOLLOWED_INSIDE = 4
 """The same of a loop inside another, so that the time of nested loops stays small."""
 
@@ -104,6 +108,8 @@ def _rule(eqn: JaxprEqn) -> _Rule:
             return lambda given, _: UNKNOWN
         counted = jaxprs.counted(eqn, found.count)
         return lambda given, nesting: degrees(counted, given, nesting)
+    if name in CHOOSING:
+        return lambda given, _: UNKNOWN
     if name not in RULES:
         return lambda given, _: algebra.raised(algebra.highest(given))
     return _plain(eqn)

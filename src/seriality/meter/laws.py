@@ -54,7 +54,9 @@ class Growth:
     values: tuple[tuple[int, int], ...]
 
     def __str__(self) -> str:
-        return f"{self.law}: {self.formula}, from n = {self.first} to {self.last}"
+        sizes = [str(n) for n, _ in self.values if n >= self.first]
+        shown = sizes if len(sizes) <= 3 else [*sizes[:2], "…", sizes[-1]]
+        return f"{self.law}: {self.formula}, at n = {', '.join(shown)}"
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,14 @@ class Scaling:
         if best.parallel is None:
             return "no reading: the span follows no named law"
         if not best.parallel and self.degree == "shortcut":
-            return "the formal degree promises a shortcut, which the meter does not construct"
+            return "the formal degree, a heuristic, suggests a shortcut; the meter constructs none"
         if not best.parallel:
             return "no parallel algorithm is known to the meter; that there is none is not shown"
         if self.work.law == "unnamed":
             return "no reading: the work follows no named law"
         if (model, best.law) not in classes:
             return f"no reading in the {model} model"
-        return f"in {classes[model, best.law]}, {assumed}"
+        return f"at most {classes[model, best.law]}, {assumed}"
 
     @property
     def cost_model(self) -> str:
@@ -197,16 +199,16 @@ def growth(program_at: Any, sizes: Any = SIZES, *arguments: Any, **options: Any)
     a length below 1, or two spans for one length.
 
     >>> print(growth({16: 97, 32: 193, 64: 385, 128: 769}))
-    linear: 6n + 1, from n = 16 to 128
+    linear: 6n + 1, at n = 16, 32, …, 128
     >>> print(growth({16: 25, 32: 29, 64: 33, 128: 37}))
-    logarithmic: 4 log2 n + 9, from n = 16 to 128
+    logarithmic: 4 log2 n + 9, at n = 16, 32, …, 128
     >>> import jax, jax.numpy as jnp
     >>> sums = lambda x: jax.lax.scan(lambda h, x: (0.5 * h + x, None), 0.0, x)[0]
     >>> print(growth(lambda n: (sums, jax.ShapeDtypeStruct((n,), "float32"))))
-    work linear: 2n - 1, from n = 16 to 512
-    span linear: 2n - 1, from n = 16 to 512 (unit model)
-    re-associated span logarithmic: 4 log2 n, from n = 16 to 512
-    reading: in TC1, if the law holds for all n, at fixed precision, uniformly
+    work linear: 2n - 1, at n = 16, 32, …, 512
+    span linear: 2n - 1, at n = 16, 32, …, 512 (unit model)
+    re-associated span logarithmic: 4 log2 n, at n = 16, 32, …, 512
+    reading: at most TC1, if the law holds for all n, at fixed precision, uniformly
     """
     if arguments:
         raise TypeError(f"{2 + len(arguments)} arguments without a name. {CONVENTION}")

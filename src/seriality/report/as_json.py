@@ -36,6 +36,7 @@ def claim(standing: Standing) -> dict[str, Any]:
         "thresholds": dict(of.thresholds),
         "seeds": of.seeds,
         "caveat": of.caveat,
+        "rule_changed": of.changed,
         "study": of.study or None,
         "rule": list(of.rule),
         "verdict": standing.status,

@@ -11,7 +11,7 @@ from .index import Index
 from .markup import Markup, element, items, join, terms, to_records
 from .standings import Standing
 from .summary import Reading, count, decided, plain
-from .terminal import CLAIM_STATES
+from .terminal import CHANGED, CLAIM_STATES
 
 if TYPE_CHECKING:
     from .page import Figures
@@ -37,9 +37,9 @@ def claim_list(claims: Mapping[str, Standing], made: Figures, index: Index) -> M
             element("h2", "Claims"),
             element(
                 "p",
-                "Every claim of the paper, with what would support it and what contradict it. Rules are "
-                "written before the runs, and where one has changed since, that is told; verdicts are "
-                "computed from records alone.",
+                "Every claim of the paper, with what would support it and what contradict it. Rules were "
+                f"written before the records shown; † marks a verdict {CHANGED}. Verdicts are computed from "
+                "records alone.",
                 cls="lead",
             ),
             element("fieldset", element("legend", "Show"), *inputs, cls="choice", id="claim-filter"),
@@ -55,7 +55,7 @@ def _claim(standing: Standing, made: Figures, index: Index) -> Markup:
         "summary",
         element("span", claim.id, cls="id"),
         element("span", claim.statement, cls="said"),
-        element("span", standing.status, cls=f"badge {kind}"),
+        element("span", standing.status + " †" * claim.changed, cls=f"badge {kind}"),
     )
     facts = terms(
         (

@@ -134,7 +134,7 @@ def accuracy(members: Sequence[Row], role: str, names: Sequence[str], link: Link
     sides = _sides(members, role)
     depths = sorted({depth for _, side in sides for depth in side.runs[0].depths})
     closest = min((after / before for before, after in pairwise(depths)), default=2.0)
-    step = min(1.055, closest ** (1 / (len(sides) + 2)))
+    step = min(1.03, closest ** (1 / (len(sides) + 2)))
     rows = []
     for place, (name, side) in enumerate(sides):
         apart = step ** (place - (len(sides) - 1) / 2)

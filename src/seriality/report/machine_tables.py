@@ -69,7 +69,14 @@ def machine_tables(records: Sequence[Record], read: Sequence[Reading], made: Fig
             ),
             element(
                 "p",
-                "The first repetition; ",
+                *(
+                    f"{plain(finding.notes[0])} "
+                    for reading in read
+                    if reading.study == "machine"
+                    for finding in reading.findings
+                    if finding.notes
+                ),
+                "The table is of the first repetition; ",
                 to_records("its record", places),
                 ". What it decides is ",
                 element("a", "claim C24", href="#claims/C24"),

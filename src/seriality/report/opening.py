@@ -39,7 +39,7 @@ def opening(found: Sequence[Summary], claims: Mapping[str, Standing], made: Figu
     solvers = [summary for summary in found if summary.is_table_1]
     return join(
         (
-            element("h1", "How serial is it?"),
+            element("h1", "Which models compute in series, and does it help?"),
             element(
                 "p",
                 "Compute is counted as one number. The paper “The Serial Scaling Hypothesis” argues that it "
@@ -78,7 +78,8 @@ def _counts(claims: Mapping[str, Standing]) -> Markup:
 
 def _linked(standing: Standing) -> Markup:
     claim = standing.claim
-    return join((element("a", claim.id, href=f"#claims/{claim.id}", title=claim.statement), " "))
+    mark = "†" * claim.changed
+    return join((element("a", f"{claim.id}{mark}", href=f"#claims/{claim.id}", title=claim.statement), " "))
 
 
 def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
@@ -114,7 +115,7 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
         element(
             "p",
             element("span", said.status, cls=f"badge {said.status}"),
-            f" {'; '.join(map(plain, said.reasons))}. ",
+            f" {_told(summary)} ",
             element("a", "The claim and its rule", href="#claims/C01"),
             " · ",
             to_records("all its records", links),
@@ -126,7 +127,8 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
         "Press a cell for its curve. Reach: the largest depth up to which at least "
         f"{RULE.accuracy:.0%} of test answers are right, the median of the seeds with its interval where it "
         "has a width; beside it the reach on the control, a twin with a shortcut. A no counts only where the "
-        "control is solved. Span: metered, as a function of the input length n. Paper: what its Table 1 says."
+        "control is solved. Span: metered at powers of two, as a function of the input length n, for the "
+        "first family. Paper: what its Table 1 says."
     )
     lines = [panel for line in panels for panel in line]
     reach = [panel for line in figures.panels_of(summary, figures.reach, made.link) for panel in line]
@@ -138,6 +140,17 @@ def _table_1(summary: Summary, made: Figures, index: Index) -> list[Markup]:
         made.place(name, lines, *ACCURACY),
         made.place(f"{summary.study}-reach", reach, *REACH),
     ]
+
+
+def _told(summary: Summary) -> str:
+    """How many cells agree with the paper, and which do not."""
+    rows = [row for members in summary.table.values() for row in members]
+    states = [row.verdict for row in rows]
+    against = [f"{row.name} on {plain(row.family)}" for row in rows if row.verdict == "contradicts"]
+    told = f"{states.count('agrees')} of {len(rows)} cells are as the paper says, "
+    told += f"{len(rows) - states.count('agrees') - len(against)} open, {len(against)} not"
+    told += f": {', '.join(against)}. " if against else ". "
+    return told + "A no is one of this training, not of what can be expressed."
 
 
 def _places(panels: Sequence[Sequence[object]]) -> list[list[int]]:

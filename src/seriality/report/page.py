@@ -197,7 +197,7 @@ def _html(parts: dict[str, Markup], blocks: Iterable[Markup]) -> Markup:
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup('<meta name="color-scheme" content="light dark">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        element("title", "How serial is it? Serial compute, measured"),
+        element("title", "Which models compute in series? Serial compute, measured"),
         element("style", Markup(script.style())),
     )
     tabs = element(

@@ -93,7 +93,7 @@ def _panel(panel: Panel, link: Link | None) -> Any:
     return alt.layer(*layers, data=_data(rows)).properties(width=WIDTH, height=HEIGHT, title=title)
 
 
-APART = 0.014
+APART = 0.009
 """How far apart marks stand that would hide each other, as a share of the width."""
 
 
@@ -110,7 +110,7 @@ def _side_by_side(rows: Sequence[dict], names: Sequence[str], panel: Panel) -> l
     measured = [name for name in names if any(name in curves for curves in at.values())]
     xs = sorted({math.log(x) if panel.log_x else x for x, _ in at})
     gaps = [after - before for before, after in pairwise(xs)]
-    step = min([APART * (xs[-1] - xs[0] or 1), *(gap / (len(measured) + 2) for gap in gaps)])
+    step = min([APART * (xs[-1] - xs[0] or 1), *(gap / (2 * len(measured) + 2) for gap in gaps)])
     for row in rows:
         if row["expected"]:
             row["place"] = row["x"]

@@ -26,21 +26,23 @@ def span_map(found: Sequence[Summary], spans: Mapping[str, Mapping[str, Any]], i
                     key = (_law(task, role, spans), plain(task), role)
                     cells.setdefault(key, {}).setdefault(law, []).append(_cell(summary, row, side, index))
     said = (
-        "Is a solver's span enough for the task's? Lines are tasks, by how the span of the best algorithm "
-        "known grows with depth; columns are solvers, by how their metered span grows with the length of "
-        "the input. In each cell: reach of the largest depth asked, by the rule of claim C01 "
-        f"({RULE.accuracy:.0%} right)."
+        "How does reach go with span? Lines are tasks, by how the span of this package's best algorithm for "
+        "them grows with depth, an upper bound; columns are solvers, by how their metered span grows with "
+        "the length of the input. Span that grows is necessary, and not sufficient. In each cell: reach of "
+        f"the largest depth asked, by the rule of claim C01 ({RULE.accuracy:.0%} right)."
     )
     if not cells:
         return join((element("h2", "Map"), element("p", said, cls="lead"), _nothing()))
     laws = sorted({law for each in cells.values() for law in each}, key=_place)
-    names = ["Task", "Its span", *(f"Solvers of {law} span" for law in laws)]
+    names = ["Task", "Its algorithm's span, n the depth", *(f"Solvers of {law} span" for law in laws)]
     rows, before = [], None
     for (growth, task, role), each in sorted(
         cells.items(), key=lambda item: (_place(item[0][0]), item[0][1:])
     ):
         if growth != before:
-            title = f"Tasks of {growth} span" if growth in LAWS else "Tasks whose span has no exact law"
+            title = (
+                f"Tasks whose algorithm has {growth} span" if growth in LAWS else "Tasks without an exact law"
+            )
             head = element("th", title, scope="rowgroup", colspan=str(len(names)))
             rows.append(element("tr", head, cls="group"))
             before = growth
@@ -61,10 +63,11 @@ def span_map(found: Sequence[Summary], spans: Mapping[str, Mapping[str, Any]], i
             table(names, rows, caption="Measured reach by the span of the task and of the solver"),
             element(
                 "p",
-                "Green: the largest depth, by all of the interval; red: not even the smallest. A task's "
-                "span is an upper bound: that of the best algorithm in this package, declared in closed "
-                "form and metered in its tests, for the dials of the list of tasks. A solver that falls "
-                "short was not taught in the steps given; that alone does not say that it cannot.",
+                "Green: the largest depth, by all of the interval; red: not even the smallest; brown: "
+                "between. A task's span is declared in closed form and metered in its tests, for the dials "
+                "of the list of tasks; at the fixed sizes asked here no task is known to need more than "
+                "logarithmic span. A solver that falls short was not taught in the steps given; that alone "
+                "does not say that it cannot.",
                 cls="note",
             ),
         )

@@ -154,8 +154,8 @@ def _study(summary: Summary) -> Iterator[RenderableType]:
         "A pair is parted if the whole interval on the task lies below that on the control, and undecided "
         f"with fewer than {RULE.seeds} seeds."
         if summary.compares_tasks
-        else "Span: metered, n = input length. Solves: a no says what was not learnt in the steps given, not "
-        "what cannot be. Paper: parallel, solves. In brackets: too few seeds to be evidence."
+        else "Span: metered at powers of two, n = input length. Solves: a no says what was not learnt in the "
+        "steps given, not what cannot be. Paper: parallel, solves. In brackets: too few seeds to be evidence."
     )
     yield Text(
         f"Reach: depth up to which accuracy is at least {RULE.accuracy:.0%}, the median of the seeds "
@@ -230,13 +230,14 @@ def claims(found: Mapping[str, Standing]) -> RenderableType:
     lines.add_column("Study", overflow="fold")
     for standing in found.values():
         of = standing.claim
-        status = Text(standing.status, style=CLAIM_STYLES.get(standing.status, ""))
+        status = Text(standing.status + " †" * of.changed, style=CLAIM_STYLES.get(standing.status, ""))
         lines.add_row(of.id, Text(of.statement), status, of.study or "none yet")
     states = [standing.status for standing in found.values()]
     told = ", ".join(f"{states.count(state)} {state}" for state in CLAIM_STATES if state in states)
-    return Group(lines, Text(), Text(told))
+    return Group(lines, Text(), Text(told), Text(f"† {CHANGED}", style="dim"))
 
 
+CHANGED = "by a rule that was changed after something had been seen: the claim tells what"
 CLAIM_STATES = ("supported", "contradicted", "undecided", "not yet run")
 
 

@@ -7,9 +7,10 @@ Rule 110: predicting a given number of steps is P-complete (Neary & Woods 2006).
 known and nothing is proved. The control is an additive rule, f(a ⊕ b) = f(a) ⊕ f(b), such as 90 or 150: d
 steps are one product with the d-th power of a matrix over GF(2), so the reference jumps ahead.
 
-What this task does not show: at a fixed width the rows are finitely many and the problem falls into NC1, so
-hardness needs the width to grow; and it is of the worst initial row, not of random ones. Not additive does
-not mean serial: other shortcuts exist (Rule 128 is one wide AND), and the reference knows additivity alone.
+What this task does not show: at a fixed width the rows are finitely many and their succession periodic, so
+for many steps constant depth is enough, and hardness needs the width to grow; and it is of the worst initial
+row, not of random ones. Not additive does not mean serial: other shortcuts exist (Rule 128 is one wide AND),
+and the reference knows additivity alone.
 Additive does not mean easier with depth: after 2^k steps of Rule 90 a cell is the sum of two others.
 
 Splits go by the first row as it stands; its translations, and the rows that follow from it, may be in others.

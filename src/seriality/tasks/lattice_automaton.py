@@ -16,7 +16,7 @@ steps are one product with the d-th power of a matrix over GF(2), and the refere
 
 What this task does not show: hardness of random lattices. From random cells majority settles within few steps
 into patches that no longer change, and Life dies down; the hard ones are built. At a fixed side the lattices
-are finitely many and the problem falls into NC1, so hardness needs the side to grow.
+are finitely many and their succession periodic, so hardness needs the side to grow.
 
 Splits go by the first lattice as it stands; its translations, and what follows from it, may be in others.
 """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import claims
-from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, columns, decide, parsed, singles
+from ..finding import COUNT, POSITIVE, Finding, Panel, Point, Series, columns, decide, parsed, points, singles
 from ..intervals import Interval, student, welch
 from ..table import RecordLike
 from .exchange_rate import Grid, accuracy_panels, grids
@@ -63,13 +63,13 @@ def _judged(deep: Grid, wide: Grid) -> tuple[list[tuple[bool | None, str]], list
         gives_way = False
     missing = True if by_depth.low > gain else False if by_depth.high < gain else None
     supporting = [
-        (resists, f"deep circuits gain {_told(by_width)} from {times:.1f} times the work in width"),
+        (resists, f"deep circuits gain {points(by_width)} from {times:.1f} times the work in width"),
         (
             gives_way,
-            f"wide circuits gain {_told(on_wide)} from {times:.1f} times the work in width, to "
+            f"wide circuits gain {points(on_wide)} from {times:.1f} times the work in width, to "
             f"{ends[1].estimate:.1%} right ({ends[1].low:.1%} to {ends[1].high:.1%})",
         ),
-        (missing, f"deep circuits gain {_told(by_depth)} from {DEEP} layers for {SHALLOW} at equal work"),
+        (missing, f"deep circuits gain {points(by_depth)} from {DEEP} layers for {SHALLOW} at equal work"),
     ]
     best = max(float(shares(row, *DEPTHS).mean()) for row in wide.values())
     right = (best >= claims.ACCURACY, f"the best model is {best:.1%} right on wide circuits")
@@ -93,10 +93,6 @@ def _lines(grid: Grid) -> list[tuple[Sequence[Trained], Sequence[Trained]]]:
 
 def _gain(one: Sequence[Trained], other: Sequence[Trained]) -> Interval:
     return welch(shares(one, *DEPTHS), shares(other, *DEPTHS), confidence=claims.CONFIDENCE)
-
-
-def _told(gain: Interval) -> str:
-    return f"{gain.estimate:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
 
 
 def _schedule(record: RecordLike) -> tuple[int, dict[str, list[float]], str]:

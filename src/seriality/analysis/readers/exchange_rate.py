@@ -8,7 +8,7 @@ import numpy as np
 from ... import claims
 from ..crossing import crossing
 from ..exchange import NOT_IDENTIFIED, ExchangeRate
-from ..finding import UNDECIDED, Finding, Panel, Point, Series, decide
+from ..finding import UNDECIDED, Finding, Panel, Point, Series, decide, points
 from ..laws import BOTH_LAW, SPAN, WORK_LAW, LawComparison, compare
 from ..observations import one_line, one_version
 from ..surface import Surface, fit
@@ -97,8 +97,8 @@ def laws(family: str, task: Grid, control: Grid) -> tuple[tuple[bool | None, str
     holds = nearer < claims.NO_MATTER and best >= claims.ACCURACY
     return (seen, f"{family}: {_told(of_task)}"), (
         holds,
-        f"{family}, control: span and work are nearer by {nearer:.1%}, and the best configuration is "
-        f"{best:.1%} right at depth {depth}",
+        f"{family}, control: span and work are nearer by {100 * nearer:.1f} points, and the best "
+        f"configuration is {best:.1%} right at depth {depth}",
     )
 
 
@@ -110,11 +110,11 @@ def _share(found: LawComparison) -> float:
 
 def _told(found: LawComparison) -> str:
     """The errors of the laws, in words."""
-    each = ", ".join(f"{law} {loss.error.estimate:.1%}" for law, loss in found.laws.items())
-    gap = found.differences[WORK_LAW].error
+    each = ", ".join(f"{law} {100 * loss.error.estimate:.1f}" for law, loss in found.laws.items())
     return (
-        f"left out by {found.held_out}, accuracy is missed by {each}; work alone by {gap.estimate:+.1%} more "
-        f"than both ({gap.low:+.1%} to {gap.high:+.1%})"
+        f"each {found.held_out} is foretold from the others, and accuracy missed by so many points: {each} "
+        f"(of depth alone: the mean at each length); work alone misses by "
+        f"{points(found.differences[WORK_LAW].error)} more than span and work"
     )
 
 
@@ -179,7 +179,7 @@ def contour_panels(family: str, surface: Surface, task: Grid) -> list[Panel]:
                 for x, y, low, high in zip(spans, band.estimate, band.low, band.high, strict=True)
                 if math.isfinite(y)
             ]
-            if points:
+            if len(points) > 1:
                 curves.append(Series(f"{accuracy:.0%} right", tuple(points), records=records))
         panels.append(
             Panel(

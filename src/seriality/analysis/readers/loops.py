@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ... import claims
-from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed
+from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed, points
 from ..intervals import student, welch
 from ..observations import one_version
 from ..table import CONTROL, SERIAL, RecordLike, Verdict
@@ -127,8 +127,7 @@ def _at_equal_span(found: Cells) -> list[str]:
         for length in LENGTHS[-2:]:
             gain = welch(shares(one, length), shares(other, length), confidence=claims.CONFIDENCE)
             said.append(
-                f"{length} letters: {layers} in place of {loops}, at equal span and work, "
-                f"{gain.estimate:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})."
+                f"{length} letters: {layers} in place of {loops}, at equal span and work, {points(gain)}."
             )
     return said
 

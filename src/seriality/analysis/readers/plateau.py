@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ... import claims
-from ..finding import POSITIVE, Finding, Panel, Point, Series, decide, number, parsed
+from ..finding import POSITIVE, Finding, Panel, Point, Series, decide, number, parsed, points
 from ..intervals import Interval, student, wilson
 from ..table import CONTROL, SERIAL, RecordLike
 
@@ -191,9 +191,8 @@ def _flat(family: str, judged: tuple[str, ...], cells: Cells) -> tuple[bool | No
         gain = _difference(rows[row], rows[REPEATED], most, (RANDOM, 0), claims.CONFIDENCE)
         cheaper = rows[REPEATED][0].work[RANDOM, 0] <= rows[row][0].work[most]
         said.append(
-            f"{row}: {share:.1%} right, a rise of {rise.estimate:+.1%} ({rise.low:+.1%} to "
-            f"{rise.high:+.1%}), control from {control:.1%}, repeated layers {gain.estimate:+.1%} "
-            f"({gain.low:+.1%} to {gain.high:+.1%})"
+            f"{row}: {share:.1%} right, a rise of {points(rise)}, control at least {control:.1%} right, "
+            f"repeated layers {points(gain)} more"
         )
         right_on_control = control >= claims.ACCURACY
         as_said = (
@@ -241,7 +240,7 @@ def _lifts(way: str, families: list[str], cells: Cells) -> tuple[bool | None, st
         states.append(
             False if gain.high < claims.RISE else True if gain.low > claims.RISE and helps else None
         )
-        said.append(f"{family} {gain.estimate:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})")
+        said.append(f"{family} {points(gain)}")
     text = f"{way}: {', '.join(said) or 'no family says anything'}"
     if states and all(state is False for state in states):
         return False, text

@@ -54,7 +54,10 @@ def read(records: Sequence[RecordLike], missing: int) -> tuple[Finding, ...]:
         if len(here) == len(orders) and min(cell.seeds for cell in here) >= claims.SEEDS:
             worst = float(min(cell.share[-1] for cell in here))
             controls.append(
-                (worst >= claims.ACCURACY, f"of grids of {tier} every order solves at least {worst:.0%}")
+                (
+                    worst >= claims.ACCURACY,
+                    f"of grids of {tier} every order solves {_all(worst)}",
+                )
             )
     if not controls:
         supporting.append((None, f"the control was not run whole, with {claims.SEEDS} seeds"))
@@ -106,11 +109,19 @@ def _parts(tiers: Sequence[str], cells: dict[tuple[str, str], Cell]) -> list[tup
     return parts
 
 
+def _all(share: float) -> str:
+    return "all" if share == 1 else f"at least {share:.0%}"
+
+
 def _told(row: str, cell: Cell, *, digits: bool) -> str:
     """Grids solved at the most steps, with the interval; with `digits` those that are repeated after one pass
     and at the most steps."""
     share = f"{cell.share[-1]:.0%} ({cell.low[-1]:.0%} to {cell.high[-1]:.0%})"
-    fallen = f", repeated digits {cell.duplicates[0]:.0f} to {cell.duplicates[-1]:.0f}" if digits else ""
+    fallen = (
+        f", repeated digits {cell.duplicates[0]:.0f} after one step, then {cell.duplicates[-1]:.0f}"
+        if digits
+        else ""
+    )
     return f"{row.removesuffix(', d = 4')} {share}{fallen}"
 
 

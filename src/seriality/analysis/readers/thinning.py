@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ... import claims
-from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed
+from ..finding import POSITIVE, Finding, Panel, Series, decide, number, parsed, points
 from ..intervals import GENERATOR_SEED, RESAMPLES, Interval, student, welch
 from ..observations import one_version
 from ..table import CONTROL, SERIAL, RecordLike, Verdict
@@ -97,8 +97,8 @@ def _gain(one: Sequence[Trained], other: Sequence[Trained]) -> Interval:
     return welch(shares(one, LENGTH), shares(other, LENGTH), confidence=claims.CONFIDENCE)
 
 
-def _told(found: Interval, sign: str = "+") -> str:
-    return f"{found.estimate:{sign}.1%} ({found.low:{sign}.1%} to {found.high:{sign}.1%})"
+def _told(share: Interval) -> str:
+    return f"{share.estimate:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
 Judged = tuple[list[tuple[bool | None, str]], list[tuple[bool, str]]]
@@ -122,13 +122,13 @@ def _steps(task: Rows, control: Rows) -> tuple[Judged, tuple[str, ...]]:
     if slope.high < 0 or falls:
         helps = False
     supporting = [
-        (adds, f"a full chain is {_told(full, '')} right, a single pass {_told(single, '')}"),
-        (helps, f"each doubling of k + 1 adds {_told(slope)} on the average"),
+        (adds, f"a full chain is {_told(full)} right, a single pass {_told(single)}"),
+        (helps, f"each doubling of k + 1 adds {points(slope)} on the average"),
     ]
     worst = min(_mean(_of(row, GREEDY)).low for row in control.values())
     controls = [(worst >= claims.ACCURACY, f"on two registers every row is at least {worst:.1%} right")]
     by_itself = ", ".join(
-        f"k = {kept}: {_told(each)}" for kept, each in zip([*chains][1:], doublings, strict=True)
+        f"k = {kept}: {points(each)}" for kept, each in zip([*chains][1:], doublings, strict=True)
     )
     count = sum(each.low > 0 for each in doublings)
     return (supporting, controls), (f"{count} of 4 doublings help by themselves ({by_itself}).",)
@@ -160,10 +160,10 @@ def _votes(task: Rows, control: Rows, missing: int, notes: tuple[str, ...], unre
         votes = TOKENS // (kept + 1)
         gain = _gain(_of(task[kept], votes), chain)
         seen = True if gain.low > 0 else False if gain.high <= 0 else None
-        supporting.append((seen, f"one chain beats {votes} of {kept + 1} by {_told(gain)}"))
+        supporting.append((seen, f"one chain beats {votes} of {kept + 1} by {points(gain)}"))
         same = _gain(_of(control[kept], votes), twin)
         controls.append(
-            (same.low <= claims.GAIN, f"on two registers it beats {votes} of {kept + 1} by {_told(same)}")
+            (same.low <= claims.GAIN, f"on two registers it beats {votes} of {kept + 1} by {points(same)}")
         )
     worst = min(_mean(_of(row, TOKENS // (kept + 1))).low for kept, row in control.items())
     controls.append((worst >= claims.ACCURACY, f"on two registers all are at least {worst:.1%} right"))
@@ -181,7 +181,7 @@ def _replaced(short: Sequence[Asked], long: Sequence[Asked]) -> str:
     held = "hold" if gain.high <= 0 else "do not hold" if gain.low > 0 else "may hold"
     return (
         f"{votes} votes over chains of {short[0].kept + 1} ({_mean(voted).estimate:.1%}) {held} what one "
-        f"chain of {long[0].kept + 1} gives ({_mean(one).estimate:.1%}): they lack {_told(gain)}."
+        f"chain of {long[0].kept + 1} gives ({_mean(one).estimate:.1%}): they lack {points(gain)}."
     )
 
 

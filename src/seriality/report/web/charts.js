@@ -4,6 +4,10 @@ import { button, data, fill, make } from "./dom.js";
 import { link } from "./records.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const IN_THE_DARK = { // colours of curves that would be too dark there
+  "#56b4e9": "#a9dcff", "#0072b2": "#3f8fd2", "#009e73": "#2fbf95", "#d55e00": "#f08a45", "#b4609a": "#d78fc1", "#7a4a1d": "#c79a6b",
+  "#1f2328": "#c9ced3",
+};
 let figures = null;
 
 function every() {
@@ -20,7 +24,9 @@ function themed(spec) {
   const style = getComputedStyle(document.documentElement);
   const [ink, quiet, line, paper] = ["--ink", "--quiet", "--line", "--card"]
     .map((name) => style.getPropertyValue(name).trim());
-  const copy = JSON.parse(JSON.stringify(spec).replaceAll('"stroke":"white"', `"stroke":"${paper}"`));
+  let text = JSON.stringify(spec).replaceAll('"stroke":"white"', `"stroke":"${paper}"`);
+  if (dark.matches) for (const [light, other] of Object.entries(IN_THE_DARK)) text = text.replaceAll(light, other);
+  const copy = JSON.parse(text);
   const config = copy.config;
   copy.background = "transparent";
   copy.config = {
@@ -76,7 +82,7 @@ function whole(panels) {
   };
 }
 
-function titleOf(spec) {
+export function titleOf(spec) {
   const title = spec.title;
   return typeof title === "string" ? title : [title?.text, title?.subtitle].flat().filter(Boolean).join(": ");
 }

@@ -1,7 +1,7 @@
 // A cell of Table 1 opens its curve: one row, on the task and on its control.
 
 import { button, data, fill, make } from "./dom.js";
-import { draw, numbers, rowsOf } from "./charts.js";
+import { draw, numbers, rowsOf, titleOf } from "./charts.js";
 import { keep, onChange } from "./state.js";
 
 // A figure's panels with the data of one row alone.
@@ -11,8 +11,16 @@ function ofRow(panels, row) {
     const copy = JSON.parse(JSON.stringify({ ...spec, datasets: {} }));
     const others = Object.entries(spec.datasets).filter(([name]) => name !== spec.data.name);
     copy.datasets = { ...Object.fromEntries(others), [spec.data.name]: rows };
-    return rows.length ? copy : null;
+    return rows.length ? alone(copy, row) : null;
   }).filter(Boolean);
+}
+
+// The legend of one row: its colour and its shape stay.
+function alone(spec, row) {
+  return JSON.parse(JSON.stringify(spec, (key, value) => {
+    const at = key === "scale" && Array.isArray(value.domain) && Array.isArray(value.range) ? value.domain.indexOf(row) : -1;
+    return at === -1 ? value : { ...value, domain: [row], range: [value.range[at]] };
+  }));
 }
 
 // The name of a figure, the places of panels, a row: from the address, where anything may stand.
@@ -37,7 +45,7 @@ export function start() {
     const all = data("figures-data")?.[figure] ?? [];
     const panels = ofRow(places.map((i) => all[i]).filter(Boolean), row);
     if (panels.length === 0) return dialog.close();
-    title.textContent = row;
+    title.textContent = `${row}: ${panels.map((spec) => titleOf(spec)).join(", ")}`;
     const drawn = make("div", { class: "panels" });
     fill(body, drawn,
       make("p", { class: "note" }, "Marks are means over seeds, small dots single seeds, bars their intervals. Press a mark for its records."),
