@@ -59,7 +59,7 @@ def test_a_cell_of_table_1_opens_its_curve(built, visit):
     page.keyboard.press("Enter")
     dialog = page.locator("dialog.curve")
     dialog.locator(".panel svg").nth(1).wait_for()
-    assert dialog.locator("h2").inner_text() == "MLP"
+    assert dialog.locator("h2").inner_text() == "MLP: words: serial task, words: control"
     told = dialog.locator("table").first.inner_text()
     assert "MLP" in told
     assert "Transformer" not in told
