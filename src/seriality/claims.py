@@ -26,8 +26,8 @@ class Claim:
 
     `study` names the study that decides it and `rule` says how, in full; both are empty where none was
     written yet. `thresholds` are the rule's numbers with what they are of; `caveat` is what to hold against
-    the verdict, and `changed` whether the rule was changed after something had been
-    seen, which it then tells.
+    the verdict, and `changed` whether the rule was changed after something had been seen, which
+    the caveat then tells.
     """
 
     id: str
@@ -410,7 +410,8 @@ CLAIMS = {
             caveat=(
                 "It asked at first that the long chain win by 10 points each time, and after a pilot for "
                 "any advantage: kinder to the claim, which is undecided nevertheless. Votes were measured "
-                "up to four times the tokens (docs/serial_or_parallel.md)."
+                "up to four times the tokens; a remark on what they cost was mended after the run "
+                "(docs/serial_or_parallel.md)."
             ),
             changed=True,
         ),

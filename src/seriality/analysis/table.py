@@ -202,7 +202,7 @@ class Part:
 class Verdict:
     """What the records say of the claim: "supported", "contradicted" or "undecided", and why.
 
-    `parts` are all that the rule asks for, those that did not decide too; none of a table, whose rows say it.
+    `parts` are all that the rule asks for, those that did not decide too; of a table one for each family.
     """
 
     status: str

@@ -76,7 +76,7 @@ class Scaling:
 
     @property
     def disagrees(self) -> bool:
-        """Whether the formal degree promises a shortcut that the loops do not show, or the reverse."""
+        """Whether the formal degree suggests a shortcut that the loops do not show, or the reverse."""
         best = self.span_reassociated or self.span
         if best.parallel is None or self.degree == "unknown":
             return False
@@ -195,8 +195,7 @@ def growth(program_at: Any, sizes: Any = SIZES, *arguments: Any, **options: Any)
     A geometric grid of sizes tells laws apart best.
 
     Raises TypeError for anything else, such as `growth(fn, *args)`, and for spans that are not whole numbers
-    by length; ValueError for fewer than three lengths,
-    a length below 1, or two spans for one length.
+    by length; ValueError for fewer than three lengths, a length below 1, or two spans for one length.
 
     >>> print(growth({16: 97, 32: 193, 64: 385, 128: 769}))
     linear: 6n + 1, at n = 16, 32, …, 128
